@@ -1,0 +1,175 @@
+/* Sotto's C interface: the only header of core that the outside includes.
+ *
+ * Life of a model: sotto_header_new, push the first bytes of each file part until it is complete, ask for
+ * info and memory, sotto_model_open with a heap that has that much, feed the tensor data in any order
+ * (sotto_model_range tells the best), and run sequences. The library does no I/O and never prints.
+ *
+ * Threads: one thread at a time calls functions of one model, with three exceptions: sotto_pool_worker
+ * (other threads, for the life of the pool), sotto_feed_* (one loader thread beside the running
+ * one), sotto_abort (any thread). Functions return enum sotto_code and fill the `struct fail` of the
+ * object they were called on (sotto_*_fail) unless said otherwise.
+ */
+#ifndef SOTTO_H
+#define SOTTO_H
+
+#include "base/heap.h"
+#include "base/pool.h"
+#include "base/status.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum sotto_kv { SOTTO_KV_F16 = 0, SOTTO_KV_F32 = 1, SOTTO_KV_Q8_0 = 2 };
+enum sotto_arithmetic { SOTTO_FAST = 0, SOTTO_EXACT = 1 };
+
+struct sotto_options {       /* zero means default */
+    uint32_t context_length; /* tokens of KV cache; 0: min(trained, 4096) */
+    uint32_t n_sequences;    /* sequences of full context that fit at once; 0: 1 */
+    uint32_t kv_type;        /* enum sotto_kv */
+    uint32_t arithmetic;     /* enum sotto_arithmetic */
+    uint32_t max_threads;    /* scratch is sized for so many; 0: 1 */
+    uint32_t batch;          /* most prompt tokens walked at once; 0: chosen from memory (at most 512) */
+    uint32_t kernel_level;   /* 0: best of the build, 1: scalar reference (tests) */
+};
+
+/* ---- headers -------------------------------------------------------------------------------------- */
+typedef struct sotto_header sotto_header;
+
+/* heap outlives everything made from it. NULL without memory. */
+sotto_header *sotto_header_new(struct heap *heap);
+void sotto_header_free(sotto_header *h);
+/* The next n bytes of part 0.. of the file (a split model has several; each starts at its own byte 0).
+ * OK: that part's header is complete. MORE: push more of it. */
+int sotto_header_push(sotto_header *h, uint32_t part, const void *bytes, size_t n);
+/* Number of parts the model consists of (split.count), known once part 0 is complete. */
+uint32_t sotto_header_parts(const sotto_header *h);
+/* Everything a user wants to know before the download, as JSON (see js/types for the fields):
+ * name, architecture, parameters, quantization by tensor bytes, file bytes by part, context, vocabulary,
+ * template, supported or the sentence why not, memory need for the options and for a row of contexts, the
+ * largest context that fits 4 GiB. NUL-terminated, owned by h, valid until the next call. NULL on failure. */
+const char *sotto_header_info(sotto_header *h, const struct sotto_options *options);
+/* Bytes of heap that sotto_model_open and everything after it will use at most, vocabulary and header
+ * included. 0 and a failure where the model is not supported. */
+uint64_t sotto_header_memory(sotto_header *h, const struct sotto_options *options);
+const struct fail *sotto_header_fail(const sotto_header *h);
+
+/* ---- models --------------------------------------------------------------------------------------- */
+typedef struct sotto_model sotto_model;
+
+/* Takes h (frees it on failure too, after copying the failure to *f). Allocates all there will ever be:
+ * weights, caches, scratch. pool may have no workers yet. */
+int sotto_model_open(sotto_model **out, sotto_header *h, struct pool *pool,
+                     const struct sotto_options *options, struct fail *f);
+void sotto_model_close(sotto_model *m);
+const struct fail *sotto_model_fail(const sotto_model *m);
+const char *sotto_model_info(sotto_model *m); /* JSON as sotto_header_info plus memory in use; owned by m */
+
+/* Feeding. The file's bytes go where sotto_feed_target says and are announced with sotto_feed_commit, which
+ * packs every group of rows that became complete. Bytes outside tensors, or that came before, are taken and
+ * ignored: target then gives a discard buffer. */
+struct sotto_range { uint32_t part; uint64_t offset, bytes; };
+/* Range i of the plan's order (i = 0 the embedding …); DONE past the last. Ranges cover all tensor data once. */
+int sotto_feed_range(const sotto_model *m, uint32_t i, struct sotto_range *r);
+/* Where to put the bytes of part at offset: *bytes is set to how many fit there contiguously (>= 1). */
+void *sotto_feed_target(sotto_model *m, uint32_t part, uint64_t offset, size_t *bytes);
+int sotto_feed_commit(sotto_model *m, uint32_t part, uint64_t offset, size_t bytes);
+uint64_t sotto_feed_loaded(const sotto_model *m); /* tensor bytes packed */
+bool sotto_feed_ready(const sotto_model *m);
+
+/* Threads used by sotto_run from the next call on: 1..pool->n_joined + 1. */
+int sotto_set_threads(sotto_model *m, uint32_t n_threads);
+void sotto_abort(sotto_model *m); /* makes the running sotto_run return ABORTED soon; cleared by the next begin */
+
+/* ---- text ----------------------------------------------------------------------------------------- */
+enum { SOTTO_ADD_SPECIAL = 1, SOTTO_PARSE_SPECIAL = 2 };
+enum { SOTTO_REMOVE_SPECIAL = 1, SOTTO_SHOW_SPECIAL = 2 };
+/* Results are owned by m and valid until the next text call. */
+int sotto_tokenize(sotto_model *m, const char *text, size_t n, unsigned flags, const uint32_t **ids, size_t *n_ids);
+int sotto_detokenize(sotto_model *m, const uint32_t *ids, size_t n, unsigned flags, const char **text, size_t *size);
+/* variables: JSON object {messages, tools, add_generation_prompt, …}; bos_token and eos_token are added.
+ * template: NULL for the model's own. now: seconds since 1970. */
+int sotto_template(sotto_model *m, const char *template_source, const char *variables, size_t n, double now,
+                   const char **text, size_t *size);
+uint32_t sotto_n_vocab(const sotto_model *m);
+bool sotto_is_eog(const sotto_model *m, uint32_t id);
+
+/* ---- sequences ------------------------------------------------------------------------------------ */
+typedef struct sotto_seq sotto_seq;
+int sotto_seq_new(sotto_model *m, sotto_seq **out);
+void sotto_seq_free(sotto_seq *s);
+int sotto_seq_fork(sotto_seq *s, sotto_seq **out); /* shares the pages until one of them writes */
+int sotto_seq_truncate(sotto_seq *s, uint32_t n_tokens); /* keeps the first n_tokens */
+uint32_t sotto_seq_length(const sotto_seq *s);
+const uint32_t *sotto_seq_tokens(const sotto_seq *s); /* the ids evaluated so far, sotto_seq_length of them */
+
+/* ---- evaluation ----------------------------------------------------------------------------------- */
+enum sotto_want { SOTTO_WANT_NONE, SOTTO_WANT_LAST, SOTTO_WANT_ALL };
+struct sotto_entry { sotto_seq *seq; const uint32_t *tokens; uint32_t n_tokens; uint32_t want; };
+
+/* Starts a batch; tokens are copied. A batch longer than the model's batch size is walked in pieces.
+ * CONTEXT_FULL before anything is changed when it does not fit. */
+int sotto_run_begin(sotto_model *m, const struct sotto_entry *entries, uint32_t n_entries);
+/* Works for about budget_ms (0: no limit): MORE when there is more to do or rows of logits wait to be taken,
+ * OK when the batch is done, NOT_READY where weights are missing (call again later), ABORTED or another
+ * failure after rolling the sequences back to their state at the last whole piece. */
+int sotto_run(sotto_model *m, double budget_ms);
+/* The rows of logits finished by the last piece: n_vocab floats each, in batch order. Valid until the next
+ * sotto_run; taking them is reading them. entry and position say which token each row belongs to. */
+uint32_t sotto_n_rows(const sotto_model *m);
+const float *sotto_row(sotto_model *m, uint32_t row, uint32_t *entry, uint32_t *position);
+double sotto_run_progress(const sotto_model *m); /* tokens of the batch walked so far, fractions by layer */
+
+/* ---- sampling ------------------------------------------------------------------------------------- */
+typedef struct sotto_sampler sotto_sampler;
+struct sotto_sampling {       /* zero means off, except where said */
+    float temperature;        /* 0: greedy, ties go to the lowest id */
+    uint32_t top_k;
+    float top_p;              /* 0 or >= 1: off */
+    float min_p;
+    float repeat_penalty;     /* 0 or 1: off; over the last penalty_last_n tokens */
+    float frequency_penalty, presence_penalty;
+    uint32_t penalty_last_n;  /* 0: 64 */
+    uint64_t seed;            /* equal seeds give equal tokens on every host */
+};
+int sotto_sampler_new(sotto_model *m, const struct sotto_sampling *p, sotto_sampler **out);
+void sotto_sampler_free(sotto_sampler *s);
+void sotto_sampler_accept(sotto_sampler *s, uint32_t id); /* history, prompt tokens too */
+/* Draws from row of the last run and accepts the token. logprob may be NULL. */
+uint32_t sotto_sample(sotto_sampler *s, uint32_t row, float *logprob);
+
+/* ---- generation: prompt, decode loop, stop strings, streaming text ---------------------------------- */
+typedef struct sotto_gen sotto_gen;
+struct sotto_gen_options {
+    struct sotto_sampling sampling;
+    uint32_t max_tokens;       /* 0: until the context is full */
+    const char *const *stop;   /* texts that end the answer and are not part of it */
+    uint32_t n_stop;
+    bool ignore_eog;           /* go on past end-of-generation tokens (benchmarks) */
+};
+enum sotto_finish { SOTTO_FINISH_NONE, SOTTO_FINISH_STOP, SOTTO_FINISH_LENGTH, SOTTO_FINISH_ABORT };
+/* Continues seq with the prompt: keeps the longest common prefix of what seq holds (less one token),
+ * truncates the rest and evaluates only what is new. Uses seq until freed; does not own it. */
+int sotto_gen_new(sotto_seq *seq, const uint32_t *prompt, uint32_t n_prompt, const struct sotto_gen_options *o, sotto_gen **out);
+void sotto_gen_free(sotto_gen *g); /* may be called at any point; seq keeps what was evaluated */
+/* Works for about budget_ms: MORE (call again; text may be waiting), DONE (finished), NOT_READY, or a failure. */
+int sotto_gen_step(sotto_gen *g, double budget_ms);
+/* Takes the text and tokens that became certain since the last call (whole UTF-8 characters, nothing that may
+ * still become a stop string). Valid until the next step. */
+void sotto_gen_take(sotto_gen *g, const char **text, size_t *size, const uint32_t **ids, size_t *n_ids);
+struct sotto_gen_stats {
+    uint32_t finish;            /* enum sotto_finish */
+    uint32_t prompt_tokens, cached_tokens, completion_tokens;
+    double prefill_ms, decode_ms, first_token_ms; /* working time; first_token from sotto_gen_new */
+    uint32_t prefill_done;      /* prompt tokens evaluated so far */
+};
+void sotto_gen_stats(const sotto_gen *g, struct sotto_gen_stats *out);
+
+/* ---- measuring ------------------------------------------------------------------------------------ */
+/* Per-op times of the runs since sotto_profile_start, with GB/s and GMAC/s, as JSON; owned by m. */
+void sotto_profile_start(sotto_model *m);
+const char *sotto_profile(sotto_model *m);
+/* Short measurement of this machine without a model (for predictions before a download): JSON
+ * {stream_gbs, dot_gmacs, relaxed16: bool, ms}. Fills dst, returns the length. */
+size_t sotto_machine(struct heap *heap, double budget_ms, char *dst, size_t cap);
+
+#endif

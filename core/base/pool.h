@@ -1,0 +1,50 @@
+/* The thread pool: all threads walk the same job together (SPMD).
+ *
+ * The host makes the threads (Web Workers, worker_threads, pthreads) and calls pool_worker in each;
+ * thread 0 is whoever calls pool_run. Invariant: no thread touches a job's data before pool_run
+ * published it nor after the last barrier of the job. Every wait is bounded: when a thread does not
+ * arrive within the time-out the pool is `lost` for good and every later call fails with WORKER_LOST.
+ */
+#ifndef SOTTO_BASE_POOL_H
+#define SOTTO_BASE_POOL_H
+
+#include "base/sync.h"
+#include <stdbool.h>
+
+enum { POOL_MAX_THREADS = 32, POOL_SPIN = 20000 };
+
+struct pool {
+    uint32_t n_threads; /* threads of the current job, 1..n_joined + 1 */
+    atomic_word n_joined; /* workers that sit in pool_worker */
+    atomic_word epoch;    /* one more for each job; workers sleep on it */
+    atomic_word stop, abort, lost;
+    void (*job)(void *arg, struct pool *pool, uint32_t thread);
+    void *arg;
+    _Alignas(64) atomic_word arrived;
+    _Alignas(64) atomic_word generation;
+    _Alignas(64) atomic_word chunk[2]; /* work counters, used in turn: one is cleared while the other runs */
+    double timeout_ms;                 /* for a barrier; 0 means 10,000 */
+};
+
+/* Clears *p for a pool of one thread. */
+void pool_init(struct pool *p);
+
+/* Body of a worker: runs jobs until pool_stop. thread is 1.. and unique. */
+void pool_worker(struct pool *p, uint32_t thread);
+
+/* Runs job on n_threads threads (this one as 0; at most n_joined + 1) and returns when all are through.
+ * SOTTO_OK, or SOTTO_WORKER_LOST. */
+int pool_run(struct pool *p, uint32_t n_threads, void (*job)(void *, struct pool *, uint32_t), void *arg);
+void pool_stop(struct pool *p);
+
+/* All threads of the job meet; spins POOL_SPIN loads, then sleeps. False when the pool is lost: return
+ * from the job at once. The last to arrive clears the chunk counter of phase parity `phase & 1`, so a
+ * job numbers its phases 0, 1, 2 … and takes work of phase p with pool_take(pool, p, …). */
+bool pool_barrier(struct pool *p, uint32_t phase);
+
+/* Takes the next `step` units of phase; returns the first, or >= total when none are left. */
+static inline uint32_t pool_take(struct pool *p, uint32_t phase, uint32_t step) {
+    return word_add(&p->chunk[phase & 1], step);
+}
+
+#endif
