@@ -1,0 +1,178 @@
+/** The model sheet and the loading card: catalogue with verdicts, own files, stored files, progress. */
+import { cachedModels, deleteCachedModel, measureMachine } from './sotto/js/index.js';
+import { catalogue, recommend, verdict } from './catalogue.js';
+import { $, bytes, duration, make, notice, openDialog, speak } from './dom.js';
+import { cancel, engine, load, onEngine, pause, token } from './engine.js';
+import { sentence } from './chat-view.js';
+import { settings } from './settings.js';
+import { saveSetting } from './store.js';
+
+/** @typedef {import('./engine.js').Choice} Choice */
+
+/** Models the page's own server offers, if any (`models/index.json`). @type {{name: string, file: string, bytes: number}[]} */
+let served = [];
+/** @type {{memory: number, streamGBs: number, threads: number} | null} */
+let device = null;
+
+/** Loads a choice and shows how it goes. @param {Choice} choice */
+export async function choose(choice) {
+  /** @type {HTMLDialogElement} */ ($('models')).close();
+  notice('');
+  $('loading-title').textContent = choice.name;
+  $('loading-figures').textContent = 'asking for it …';
+  /** @type {HTMLProgressElement} */ ($('loading-bar')).removeAttribute('value');
+  speak(`Loading ${choice.name}`);
+  try {
+    if (await load(choice, progress)) {
+      speak(`${choice.name} is ready`);
+      if (typeof choice.source === 'string') await saveSetting('choice', choice);
+      $('prompt').focus();
+    }
+  } catch (error) {
+    notice(`${choice.name}: ${sentence(error)}`);
+  }
+}
+
+/** @param {{phase: string, loaded: number, total: number, bytesPerSecond: number, cached: number|boolean}} p */
+function progress(p) {
+  const bar = /** @type {HTMLProgressElement} */ ($('loading-bar'));
+  if (!p.total) return;
+  bar.value = p.loaded / p.total;
+  const left = p.bytesPerSecond > 0 ? (p.total - p.loaded) / p.bytesPerSecond : 0;
+  const words = [`${bytes(p.loaded)} of ${bytes(p.total)}`];
+  if (p.bytesPerSecond > 0 && p.loaded < p.total) words.push(`${bytes(p.bytesPerSecond)}/s`, `${duration(left)} left`);
+  if (p.cached && p.cached !== 0) words.push('from this device');
+  $('loading-figures').textContent = words.join(' · ');
+}
+
+function drawState() {
+  const { state, choice } = engine;
+  $('model-dot').dataset.state = state === 'paused' ? 'loading' : state;
+  $('model-name').textContent = choice && state !== 'none' ? choice.name : 'Choose a model';
+  $('loading').hidden = state !== 'loading' && state !== 'paused';
+  $('loading-pause').textContent = state === 'paused' ? 'Resume' : 'Pause';
+  if (state === 'paused') $('loading-figures').textContent += ' · paused, what arrived is kept';
+}
+
+async function measure() {
+  if (device) return device;
+  const { deviceMemory } = /** @type {any} */ (navigator);
+  let machine = { streamGBs: 0, threads: navigator.hardwareConcurrency || 1 };
+  try {
+    machine = await measureMachine({ budgetMs: 100 });
+  } catch { /* the list then has no predictions */ }
+  device = { memory: (deviceMemory ?? 0) * 2 ** 30, ...machine };
+  // the API rounds down and stops at 8 GiB: 8 means "8 or more", which is no limit for what fits a page
+  if (device.memory >= 8 * 2 ** 30) device.memory = 0;
+  return device;
+}
+
+async function drawCatalogue() {
+  const list = $('catalogue');
+  $('device').textContent = 'Measuring this device …';
+  const dev = await measure();
+  const options = { contextLength: Number(settings.contextLength), kvType: settings.kvType };
+  const rows = catalogue.map((entry) => ({ entry, ...verdict(entry, dev, options) }));
+  const best = recommend(rows);
+  $('device').textContent = dev.streamGBs
+    ? `This device reads ${dev.streamGBs.toFixed(1)} GB/s with ${dev.threads} thread${dev.threads === 1 ? '' : 's'}${globalThis.crossOriginIsolated ? '' : '; the page is not isolated, so one thread is used'}.`
+    : '';
+  list.replaceChildren(
+    ...served.map((file) => card(
+      { id: `served-${file.file}`, name: file.name, source: new URL(`models/${file.file}`, document.baseURI).href },
+      [bytes(file.bytes), 'on this server'], { tag: 'at hand' })),
+    ...rows.map(({ entry, fits, why, memory, tokensPerSecond }) => card(
+      { id: entry.id, name: entry.name, source: entry.source },
+      [
+        entry.about, `${bytes(entry.bytes)} download`, `${bytes(memory)} memory`, entry.licence,
+        ...(tokensPerSecond ? [`about ${tokensPerSecond >= 10 ? Math.round(tokensPerSecond) : tokensPerSecond.toFixed(1)} tok/s here`] : []),
+      ],
+      { tag: entry === best ? 'recommended here' : fits ? '' : `does not fit: ${why}`, fits })),
+  );
+}
+
+/** @param {Choice} choice @param {string[]} about @param {{tag?: string, fits?: boolean}} more */
+function card(choice, about, { tag = '', fits = true }) {
+  const inUse = engine.choice?.id === choice.id && engine.state === 'ready';
+  return make('li', { className: 'card', 'data-fits': fits ? 'yes' : 'no' },
+    make('div', { className: 'name' }, choice.name, ...(tag ? [make('span', { className: fits ? 'tag' : 'tag no' }, tag)] : [])),
+    make('div', { className: 'about' }, about.join(' · ')),
+    make('button', { type: 'button', className: 'do', disabled: inUse || !fits, onclick: () => void choose(choice), 'aria-label': `Load ${choice.name}` },
+      inUse ? 'in use' : 'Load'));
+}
+
+async function drawStored() {
+  const files = await cachedModels().catch(() => []);
+  $('stored').replaceChildren(...files.map((file) => make('li', { className: 'card' },
+    make('div', { className: 'name' }, file.name ?? file.url),
+    make('div', { className: 'about' }, file.complete === false ? `${bytes(file.stored ?? 0)} of ${bytes(file.bytes)} so far` : bytes(file.bytes)),
+    make('div', { className: 'row do' },
+      make('button', { type: 'button', onclick: () => void choose({ id: file.url, name: file.name ?? file.url, source: file.url }) }, file.complete === false ? 'Resume' : 'Load'),
+      make('button', { type: 'button', 'aria-label': `Delete ${file.name ?? file.url}`, onclick: async () => { await deleteCachedModel(file.url); await drawStored(); } }, 'Delete')))));
+  const estimate = await navigator.storage?.estimate?.().catch(() => null);
+  $('quota').textContent = estimate?.quota
+    ? `${bytes(estimate.usage ?? 0)} in use of ${bytes(estimate.quota)} this browser allows.`
+    : files.length ? '' : 'Nothing is stored yet.';
+}
+
+/** @param {FileList | File[]} list */
+function chooseFiles(list) {
+  const files = [...list].filter((file) => /\.gguf$/i.test(file.name)).sort((a, b) => a.name.localeCompare(b.name));
+  if (!files.length) return notice('That is not a .gguf file.');
+  void choose({ id: files[0].name, name: files[0].name.replace(/\.gguf$/i, ''), source: files.length === 1 ? files[0] : files });
+}
+
+/** @param {string} text */
+function nameOf(text) {
+  return decodeURIComponent(text.split(/[?#]/)[0].split('/').pop() || text).replace(/\.gguf$/i, '');
+}
+
+export async function setUpModels() {
+  onEngine(drawState);
+  const open = () => { openDialog(/** @type {HTMLDialogElement} */ ($('models'))); void drawCatalogue(); void drawStored(); };
+  $('open-models').addEventListener('click', open);
+  document.addEventListener('keydown', (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k') { event.preventDefault(); open(); }
+  });
+  $('loading-pause').addEventListener('click', () => {
+    if (engine.state === 'paused' && engine.choice) void choose(engine.choice);
+    else pause();
+  });
+  $('loading-cancel').addEventListener('click', () => { cancel(); if (engine.state === 'paused') { engine.state = 'none'; drawState(); } });
+
+  const drop = $('drop');
+  for (const [target, mark] of /** @type {[HTMLElement, HTMLElement][]} */ ([[drop, drop], [document.body, document.body]])) {
+    target.addEventListener('dragover', (event) => { event.preventDefault(); mark.classList.add(mark === drop ? 'over' : 'dropping'); });
+    target.addEventListener('dragleave', () => mark.classList.remove('over', 'dropping'));
+    target.addEventListener('drop', (event) => {
+      event.preventDefault();
+      event.stopPropagation();
+      drop.classList.remove('over');
+      document.body.classList.remove('dropping');
+      if (event.dataTransfer?.files.length) chooseFiles(event.dataTransfer.files);
+    });
+  }
+  const file = /** @type {HTMLInputElement} */ ($('file'));
+  file.addEventListener('change', () => { if (file.files?.length) chooseFiles(file.files); file.value = ''; });
+  $('from-address').addEventListener('submit', (event) => {
+    event.preventDefault();
+    const address = /** @type {HTMLInputElement} */ ($('address')).value.trim();
+    if (address) void choose({ id: address, name: nameOf(address), source: address });
+  });
+  const field = /** @type {HTMLInputElement} */ ($('token'));
+  field.value = token.get();
+  field.addEventListener('change', () => token.set(field.value.trim()));
+
+  try {
+    const response = await fetch('models/index.json');
+    if (response.ok) served = await response.json();
+  } catch { /* a host without models of its own */ }
+}
+
+/** The choice to load without being asked: the last one if its bytes are on this device, else what the server has. @param {Choice | null} last */
+export async function firstChoice(last) {
+  const stored = await cachedModels().catch(() => []);
+  if (last && stored.some((file) => file.complete !== false && (file.url === last.source || file.source === last.source))) return last;
+  const file = served[0];
+  return file ? { id: `served-${file.file}`, name: file.name, source: new URL(`models/${file.file}`, document.baseURI).href } : null;
+}
