@@ -8,6 +8,7 @@
 #ifndef SOTTO_BASE_POOL_H
 #define SOTTO_BASE_POOL_H
 
+#include "base/status.h"
 #include "base/sync.h"
 #include <stdbool.h>
 
@@ -15,9 +16,10 @@ enum { POOL_MAX_THREADS = 32, POOL_SPIN = 20000 };
 
 struct pool {
     uint32_t n_threads; /* threads of the current job, 1..n_joined + 1 */
-    atomic_word n_joined; /* workers that sit in pool_worker */
-    atomic_word epoch;    /* one more for each job; workers sleep on it */
-    atomic_word stop, abort, lost;
+    atomic_word n_joined; /* workers that sit in pool_worker: threads 1 .. n_joined */
+    atomic_word epoch;    /* number of the job << 6 | its threads; workers sleep on it */
+    atomic_word stop, abort, lost; /* abort belongs to the host and the jobs: the pool only clears it at first */
+    atomic_word sleepers; /* threads in (or about to enter) a sleep: a wake costs nothing when all spin */
     void (*job)(void *arg, struct pool *pool, uint32_t thread);
     void *arg;
     _Alignas(64) atomic_word arrived;
@@ -29,13 +31,18 @@ struct pool {
 /* Clears *p for a pool of one thread. */
 void pool_init(struct pool *p);
 
-/* Body of a worker: runs jobs until pool_stop. thread is 1.. and unique. */
+/* Body of a worker: runs jobs until pool_stop. thread is 1.. and unique; thread n joins once 1 .. n - 1
+ * have. A worker that a job does not count sleeps on. */
 void pool_worker(struct pool *p, uint32_t thread);
 
 /* Runs job on n_threads threads (this one as 0; at most n_joined + 1) and returns when all are through.
  * SOTTO_OK, or SOTTO_WORKER_LOST. */
 int pool_run(struct pool *p, uint32_t n_threads, void (*job)(void *, struct pool *, uint32_t), void *arg);
 void pool_stop(struct pool *p);
+
+/* Gives the pool up at once, for a host that saw a worker die. A lost pool stays lost; a late worker may
+ * still be inside the job, so whoever owns the memory drops all of it. Any thread may call it. */
+void pool_lose(struct pool *p);
 
 /* All threads of the job meet; spins POOL_SPIN loads, then sleeps. False when the pool is lost: return
  * from the job at once. The last to arrive clears the chunk counter of phase parity `phase & 1`, so a

@@ -1,0 +1,122 @@
+/* The pool's words. `epoch` holds a job number and, in its low 6 bits, the job's thread count: a worker
+ * decides from one atomic load whether the job is its own, so one that slept through jobs of fewer
+ * threads never reads fields that are being changed for the next. */
+#include "base/pool.h"
+#include <string.h>
+
+enum { COUNT_BITS = 6, ALL = INT32_MAX, SLICE_MS = 100 };
+
+void pool_init(struct pool *p) {
+    memset(p, 0, sizeof *p);
+    p->n_threads = 1;
+}
+
+static double timeout_of(const struct pool *p) { return p->timeout_ms > 0 ? p->timeout_ms : 10000; }
+
+/* A load that takes part in the total order, for the handshake of `sleepers`. */
+static uint32_t load_in_order(const atomic_word *w) { return __atomic_load_n(w, __ATOMIC_SEQ_CST); }
+
+void pool_lose(struct pool *p) {
+    word_store(&p->lost, 1);
+    futex_wake(&p->generation, ALL);
+}
+
+/* Waits until *word differs from value: spins, then sleeps in slices. False when the pool is lost or the
+ * time-out passes, which loses it; timeout_ms < 0 waits without limit and ignores both. */
+static bool wait_change(struct pool *p, atomic_word *word, uint32_t value, double timeout_ms) {
+    double end = 0;
+    for (uint32_t i = 0; i < POOL_SPIN; i++) {
+        if (word_load(word) != value) return true;
+        spin_pause();
+    }
+    while (load_in_order(word) == value) {
+        int64_t slice = -1;
+        if (timeout_ms >= 0) {
+            double now = clock_ms();
+            if (end == 0) end = now + timeout_ms;
+            if (word_load(&p->lost)) return false;
+            if (now >= end) {
+                pool_lose(p);
+                return false;
+            }
+            slice = (int64_t)((end - now < SLICE_MS ? end - now : SLICE_MS) * 1e6) + 1;
+        }
+        word_add(&p->sleepers, 1);
+        futex_wait(word, value, slice);
+        word_add(&p->sleepers, (uint32_t)-1);
+    }
+    return true;
+}
+
+/* The word changed before this: whoever does not see it asleep will see the new value. */
+static void wake_sleepers(struct pool *p, atomic_word *word) {
+    if (load_in_order(&p->sleepers)) futex_wake(word, ALL);
+}
+
+static bool meet(struct pool *p, uint32_t n_threads, uint32_t cleared) {
+    uint32_t generation = word_load(&p->generation);
+    if (word_add(&p->arrived, 1) + 1 < n_threads)
+        return wait_change(p, &p->generation, generation, timeout_of(p)) && !word_load(&p->lost);
+    word_store(&p->arrived, 0);
+    word_store(&p->chunk[cleared & 1], 0);
+    word_store(&p->generation, generation + 1);
+    wake_sleepers(p, &p->generation);
+    return !word_load(&p->lost);
+}
+
+bool pool_barrier(struct pool *p, uint32_t phase) {
+    if (p->n_threads > 1) return meet(p, p->n_threads, phase);
+    p->chunk[phase & 1] = 0;
+    return true;
+}
+
+int pool_run(struct pool *p, uint32_t n_threads, void (*job)(void *, struct pool *, uint32_t),
+             void *arg) {
+    uint32_t most = word_load(&p->n_joined) + 1;
+    if (n_threads > most) n_threads = most;
+    if (n_threads < 1) n_threads = 1;
+    if (word_load(&p->lost)) return SOTTO_WORKER_LOST;
+    p->n_threads = n_threads;
+    p->chunk[0] = p->chunk[1] = 0;
+    if (n_threads == 1) {
+        job(arg, p, 0);
+        return SOTTO_OK;
+    }
+    p->job = job;
+    p->arg = arg;
+    word_store(&p->epoch, ((p->epoch >> COUNT_BITS) + 1) << COUNT_BITS | n_threads);
+    wake_sleepers(p, &p->epoch);
+    job(arg, p, 0);
+    return meet(p, n_threads, 0) ? SOTTO_OK : SOTTO_WORKER_LOST;
+}
+
+void pool_worker(struct pool *p, uint32_t thread) {
+    uint32_t epoch, joined;
+    if (thread < 1 || thread >= POOL_MAX_THREADS) return;
+    /* threads join in the order of their numbers, so that a job of n threads always has 0 .. n - 1 */
+    while ((joined = word_load(&p->n_joined)) != thread - 1) {
+        if (word_load(&p->stop)) return;
+        futex_wait(&p->n_joined, joined, -1);
+    }
+    epoch = word_load(&p->epoch);
+    word_store(&p->n_joined, thread);
+    futex_wake(&p->n_joined, ALL);
+    for (;;) {
+        uint32_t now;
+        if (word_load(&p->stop)) return;
+        wait_change(p, &p->epoch, epoch, -1);
+        now = word_load(&p->epoch);
+        if (word_load(&p->stop)) return;
+        epoch = now;
+        if (thread >= (now & ((1u << COUNT_BITS) - 1)) || word_load(&p->lost)) continue;
+        p->job(p->arg, p, thread);
+        meet(p, now & ((1u << COUNT_BITS) - 1), 0);
+    }
+}
+
+void pool_stop(struct pool *p) {
+    word_store(&p->stop, 1);
+    word_store(&p->epoch, ((p->epoch >> COUNT_BITS) + 1) << COUNT_BITS);
+    futex_wake(&p->epoch, ALL);
+    futex_wake(&p->n_joined, ALL);
+}
