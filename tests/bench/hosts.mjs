@@ -1,0 +1,145 @@
+/**
+ * Where an engine runs: a Node process or a Chromium of its own. Each host gives `call(name, argument)`, the
+ * processes it consists of, and `close()`. Memory and CPU time are read from outside, from /proc.
+ */
+import { spawn } from 'node:child_process';
+import { createReadStream, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { extname, join, normalize } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const root = join(here, '..', '..');
+
+/** @param {string} script @param {string} [node] */
+export function processHost(script, node = process.execPath) {
+  const child = spawn(node, [join(here, 'engines', script)], { stdio: ['pipe', 'pipe', 'inherit'], cwd: here });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    pids: () => [child.pid],
+    async call(name, argument) {
+      child.stdin.write(JSON.stringify({ [name]: argument ?? null }) + '\n');
+      const { value, done } = await lines.next();
+      if (done) throw new Error(`${script} ended`);
+      const answer = JSON.parse(value);
+      if (answer.error) throw new Error(`${script}: ${answer.error}`);
+      return answer;
+    },
+    async close() {
+      await this.call('close').catch(() => {});
+      child.kill();
+    },
+  };
+}
+
+const types = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.html': 'text/html', '.wasm': 'application/wasm', '.json': 'application/json' };
+
+/** A server of the page, the engines and the model file, with the headers of cross-origin isolation. @param {string} model */
+function serve(model) {
+  const roots = { bench: here, sotto: root, wllama: join(here, 'node_modules/@wllama/wllama/esm') };
+  const server = createServer((request, response) => {
+    const path = normalize(decodeURIComponent(new URL(request.url, 'http://x').pathname));
+    const [, area, ...rest] = path.split('/');
+    const file = area === 'model' ? model : roots[area] && join(roots[area], ...rest);
+    let size;
+    try {
+      size = statSync(file).size;
+    } catch {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, {
+      'Content-Type': types[extname(file)] ?? 'application/octet-stream',
+      'Content-Length': size,
+      'Cross-Origin-Opener-Policy': 'same-origin',
+      'Cross-Origin-Embedder-Policy': 'require-corp',
+      'Cross-Origin-Resource-Policy': 'same-origin',
+    });
+    createReadStream(file).pipe(response);
+  });
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
+}
+
+/** @param {'sotto'|'wllama'} engine @param {string} model */
+export async function chromiumHost(engine, model) {
+  const { default: puppeteer } = await import('puppeteer-core');
+  const server = await serve(model);
+  const profile = mkdtempSync(join(tmpdir(), 'sotto-bench-'));
+  const browser = await puppeteer.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    headless: true,
+    userDataDir: profile,
+    protocolTimeout: 1_800_000,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run',
+      '--disable-background-timer-throttling', '--disable-renderer-backgrounding'],
+  });
+  const page = await browser.newPage();
+  page.on('pageerror', (error) => console.error(`${engine}: ${error.message}`));
+  await page.goto(`http://127.0.0.1:${server.address().port}/bench/page.html`);
+  await page.waitForFunction('document.title === "ready"');
+  const { isolated } = await page.evaluate((name) => window.bench.start(name), engine);
+  if (!isolated) throw new Error('the page is not cross-origin isolated');
+  return {
+    pids: () => tree(browser.process().pid),
+    async call(name, argument) {
+      if (name === 'open') argument = { ...argument, model: '/model/file.gguf' };
+      return (await page.evaluate((n, a) => window.bench.call(n, a), name, argument ?? null)) ?? {};
+    },
+    async close() {
+      await page.evaluate(() => window.bench.call('close')).catch(() => {});
+      await browser.close();
+      server.close();
+      rmSync(profile, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A process and all its descendants. @param {number} pid @returns {number[]} */
+function tree(pid) {
+  const parents = new Map();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
+    } catch { /* gone meanwhile */ }
+  }
+  const found = new Set([pid]);
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const [child, parent] of parents) {
+      if (found.has(parent) && !found.has(child)) {
+        found.add(child);
+        grown = true;
+      }
+    }
+  }
+  return [...found];
+}
+
+/** CPU seconds used so far by processes. @param {number[]} pids */
+export function cpuSeconds(pids) {
+  let ticks = 0;
+  for (const pid of pids) {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      ticks += Number(fields[11]) + Number(fields[12]);
+    } catch { /* gone meanwhile */ }
+  }
+  return ticks / 100;
+}
+
+/** Peak resident bytes of the largest of the processes. @param {number[]} pids @param {'VmHWM'|'VmRSS'} [field] */
+export function residentBytes(pids, field = 'VmHWM') {
+  let most = 0;
+  for (const pid of pids) {
+    try {
+      const match = new RegExp(`${field}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+      if (match) most = Math.max(most, Number(match[1]) * 1024);
+    } catch { /* gone meanwhile */ }
+  }
+  return most;
+}
