@@ -27,9 +27,9 @@ check_report(bool ok, const char *file, int line, const char *cond, const char *
     }
     if (check_n_failed++ < 50) {
         printf("%s:%d: failed: %s", file, line, cond);
-        if (format[0]) {
+        if (format[1]) { /* CHECK puts one space in front */
             va_list args;
-            printf(": ");
+            printf(":");
             va_start(args, format);
             vprintf(format, args);
             va_end(args);
@@ -39,20 +39,20 @@ check_report(bool ok, const char *file, int line, const char *cond, const char *
     return false;
 }
 
-#define CHECK(cond, ...) check_report((cond), __FILE__, __LINE__, #cond, "" __VA_ARGS__)
+#define CHECK(cond, ...) check_report((cond), __FILE__, __LINE__, #cond, " " __VA_ARGS__)
 #define CHECK_EQ(got, wanted)                                                                      \
     check_eq((long long)(got), (long long)(wanted), __FILE__, __LINE__, #got " == " #wanted)
 #define CHECK_STR(got, wanted) check_str((got), (wanted), __FILE__, __LINE__, #got)
 
 __attribute__((unused)) static bool check_eq(long long got, long long wanted, const char *file,
                                              int line, const char *cond) {
-    return check_report(got == wanted, file, line, cond, "got %lld, wanted %lld", got, wanted);
+    return check_report(got == wanted, file, line, cond, " got %lld, wanted %lld", got, wanted);
 }
 
 __attribute__((unused)) static bool check_str(const char *got, const char *wanted, const char *file,
                                               int line, const char *cond) {
     bool same = got == wanted || (got && wanted && strcmp(got, wanted) == 0);
-    return check_report(same, file, line, cond, "got \"%s\", wanted \"%s\"", got ? got : "(null)",
+    return check_report(same, file, line, cond, " got \"%s\", wanted \"%s\"", got ? got : "(null)",
                         wanted ? wanted : "(null)");
 }
 
