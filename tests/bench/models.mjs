@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheFolder, ensureModel } from '../../tools/setup.mjs';
+import { cacheFolder } from '../../tools/setup-util.mjs';
+import { ensureModel } from '../../tools/setup.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
