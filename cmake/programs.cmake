@@ -59,8 +59,8 @@ foreach(source ${test_sources})
   get_filename_component(layer "${folder}" NAME)
   string(REGEX REPLACE "^test_" "" module "${module}")
   set(target "test_${layer}_${module}")
-  # Further files of a test: tests/<layer>/<module>_*.c
-  file(GLOB parts CONFIGURE_DEPENDS "${folder}/${module}_*.c")
+  # Further files of a test, and the module itself where it lies outside of core (tests/wasm, tests/tools).
+  file(GLOB parts CONFIGURE_DEPENDS "${folder}/${module}_*.c" "${CMAKE_SOURCE_DIR}/${layer}/${module}.c")
   add_executable(${target} "${source}" ${parts})
   target_include_directories(${target} PRIVATE tests tools "${folder}")
   target_link_libraries(${target} PRIVATE ${library})

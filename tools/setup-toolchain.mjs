@@ -24,6 +24,7 @@ export const systemPackages = [
  * @typedef {object} Toolchain
  * @property {NodeJS.ProcessEnv} env  environment in which emcc and emcmake work
  * @property {string} llvm            folder of clang, llvm-nm and llvm-objdump
+ * @property {string} binaryen        folder above bin/wasm-opt and bin/wasm-dis
  */
 
 /** Makes the compilers available and returns how to call them. @returns {Promise<Toolchain>} */
@@ -31,7 +32,7 @@ export async function ensureToolchain() {
   const found = emccVersion();
   if (found && atLeast(found, minimum)) {
     if (hasApt()) await ensurePackages(systemPackages, 'the native and WASI builds');
-    return { env: process.env, llvm: llvmFolder() };
+    return finish(process.env);
   }
   if (found) say(`The emcc in PATH is ${found}; Sotto needs ${minimum} or newer and fetches its own.`);
   if (!hasApt()) {
@@ -48,6 +49,7 @@ export async function ensureToolchain() {
       if (!fs.existsSync(ready)) await unpackEmscripten(folder);
     });
   }
+  /** @type {NodeJS.ProcessEnv} */
   const env = {
     ...process.env,
     EM_CONFIG: path.join(folder, 'emscripten.cfg'),
@@ -56,7 +58,15 @@ export async function ensureToolchain() {
   // These would make Emscripten look for clang-19-19 in the folder above.
   delete env.LLVM_ADD_VERSION;
   delete env.CLANG_ADD_VERSION;
-  return { env, llvm: llvmFolder() };
+  return finish(env);
+}
+
+/** @param {NodeJS.ProcessEnv} env @returns {Toolchain} */
+function finish(env) {
+  const config = which('em-config', env);
+  const binaryen = config ? tryRun(config, ['BINARYEN_ROOT'], env)?.trim() : null;
+  if (!binaryen) throw new SetupError('em-config, which belongs to Emscripten, names no BINARYEN_ROOT.');
+  return { env, llvm: llvmFolder(), binaryen };
 }
 
 function llvmFolder() {

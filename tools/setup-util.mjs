@@ -101,9 +101,12 @@ export function run(program, args, { cwd, env, quiet = true, timeoutMs = 0 } = {
   });
 }
 
-/** Output of a program, or null when it is missing or fails. @param {string} program @param {string[]} args */
-export function tryRun(program, args) {
-  const result = spawnSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+/**
+ * Output of a program, or null when it is missing or fails.
+ * @param {string} program @param {string[]} args @param {NodeJS.ProcessEnv} [env]
+ */
+export function tryRun(program, args, env = process.env) {
+  const result = spawnSync(program, args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   return result.status === 0 ? result.stdout : null;
 }
 
