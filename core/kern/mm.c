@@ -86,7 +86,7 @@ void kern_mm(const struct kern *kern, const struct mm *mm, size_t tile0, size_t 
             continue;
         }
         if (unpack)
-            unpack(scratch, tile, mm->k);
+            unpack(mm->dtype, scratch, tile, mm->k);
         else
             mm_f32_panel(mm->dtype, scratch, tile, mm->k);
         for (size_t t = 0; t < mm->n_tokens; t += width, group += bytes) {

@@ -1,47 +1,409 @@
-/* Tiles: from the file's rows to 8 interleaved rows and back.
+/* Tiles: from the file's rows to 8 interleaved rows and back (mm_tile.h states the layout).
  *
  * Invariant: a tile has exactly the bytes of its 8 rows, and mm_file_block gives back what kern_pack took.
  */
-#include "kern/kern_mm.h"
+#include "kern/mm_tile.h"
 
 #include "base/bytes.h"
 
 enum { MAX_BLOCK_BYTES = 1024 };
+#define NIBBLES 0x0f0f0f0fu
+#define PAIRS 0x03030303u
+#define ONES 0x01010101u
+
+static void store_u16(void *p, uint16_t v) { memcpy(p, &v, 2); }
+static void store_u32(void *p, uint32_t v) { memcpy(p, &v, 4); }
+
+/* Bits 0..3 of x become the low bits of four bytes, and back. */
+static uint32_t spread(uint32_t x) { return ((x & 15) * 0x00204081u) & ONES; }
+static uint32_t gather(uint32_t x) { return ((x & ONES) * 0x01020408u) >> 24 & 15; }
+
+/* ---- blocks of the file ----------------------------------------------------------------------------- */
+
+/* 32 nibbles: columns 0..15 are the low ones. */
+static void split_nibbles(uint32_t *code, const uint8_t *qs) {
+    for (int i = 0; i < 4; i++) {
+        uint32_t w = load_u32(qs + 4 * i);
+        code[i] = w & NIBBLES;
+        code[i + 4] = w >> 4 & NIBBLES;
+    }
+}
+static void join_nibbles(uint8_t *qs, const uint32_t *code) {
+    for (int i = 0; i < 4; i++) store_u32(qs + 4 * i, (code[i] & NIBBLES) | (code[i + 4] & NIBBLES) << 4);
+}
+/* The same with 32 low nibbles, then 32 high ones. */
+static void split_nibbles64(uint32_t *code, const uint8_t *qs) {
+    for (int i = 0; i < 8; i++) {
+        uint32_t w = load_u32(qs + 4 * i);
+        code[i] = w & NIBBLES;
+        code[i + 8] = w >> 4 & NIBBLES;
+    }
+}
+static void join_nibbles64(uint8_t *qs, const uint32_t *code) {
+    for (int i = 0; i < 8; i++) store_u32(qs + 4 * i, (code[i] & NIBBLES) | (code[i + 8] & NIBBLES) << 4);
+}
+/* 128 codes of 2 bits: byte l has columns l, l + 32, l + 64, l + 96. */
+static void split_pairs(uint32_t *code, const uint8_t *qs) {
+    for (int i = 0; i < 8; i++) {
+        uint32_t w = load_u32(qs + 4 * i);
+        for (int j = 0; j < 4; j++) code[8 * j + i] = w >> 2 * j & PAIRS;
+    }
+}
+static void join_pairs(uint8_t *qs, const uint32_t *code, int shift) {
+    for (int i = 0; i < 8; i++) {
+        uint32_t w = 0;
+        for (int j = 0; j < 4; j++) w |= (code[8 * j + i] >> shift & PAIRS) << 2 * j;
+        store_u32(qs + 4 * i, w);
+    }
+}
+static void split_scales(struct mm_block *b, const uint8_t *q) {
+    for (int j = 0; j < 4; j++) {
+        b->scale[j] = q[j] & 63;
+        b->min[j] = q[j + 4] & 63;
+        b->scale[j + 4] = (uint8_t)((q[j + 8] & 15) | q[j] >> 6 << 4);
+        b->min[j + 4] = (uint8_t)(q[j + 8] >> 4 | q[j + 4] >> 6 << 4);
+    }
+}
+static void join_scales(uint8_t *q, const struct mm_block *b) {
+    for (int j = 0; j < 4; j++) {
+        q[j] = (uint8_t)(b->scale[j] | b->scale[j + 4] >> 4 << 6);
+        q[j + 4] = (uint8_t)(b->min[j] | b->min[j + 4] >> 4 << 6);
+        q[j + 8] = (uint8_t)((b->scale[j + 4] & 15) | (b->min[j + 4] & 15) << 4);
+    }
+}
+
+static void split(uint32_t dtype, struct mm_block *b, const uint8_t *p) {
+    uint32_t bits;
+    switch (dtype) {
+    case DT_Q4_0:
+    case DT_IQ4_NL:
+        b->d = load_u16(p);
+        split_nibbles(b->code, p + 2);
+        break;
+    case DT_MXFP4:
+        b->d = p[0];
+        split_nibbles(b->code, p + 1);
+        break;
+    case DT_Q4_1:
+        b->d = load_u16(p);
+        b->m = load_u16(p + 2);
+        split_nibbles(b->code, p + 4);
+        break;
+    case DT_Q5_1:
+        b->m = load_u16(p + 2); /* fall through */
+    case DT_Q5_0:
+        b->d = load_u16(p);
+        p += dtype == DT_Q5_1 ? 4 : 2;
+        bits = load_u32(p);
+        split_nibbles(b->code, p + 4);
+        for (int i = 0; i < 8; i++) b->code[i] |= spread(bits >> 4 * i) << 4;
+        break;
+    case DT_Q8_0:
+        b->d = load_u16(p);
+        for (int i = 0; i < 8; i++) b->code[i] = load_u32(p + 2 + 4 * i);
+        break;
+    case DT_Q2_K:
+        for (int i = 0; i < 16; i++) b->scale[i] = p[i];
+        split_pairs(b->code, p + 16);
+        split_pairs(b->code + 32, p + 48);
+        b->d = load_u16(p + 80);
+        b->m = load_u16(p + 82);
+        break;
+    case DT_Q3_K:
+        split_pairs(b->code, p + 32);
+        split_pairs(b->code + 32, p + 64);
+        for (int i = 0; i < 64; i++) b->code[i] |= (load_u32(p + 4 * (i % 8)) >> i / 8 & ONES) << 2;
+        for (int i = 0; i < 16; i++) {
+            uint8_t low = (uint8_t)(i < 8 ? p[96 + i] & 15 : p[88 + i] >> 4);
+            b->scale[i] = (uint8_t)(low | (p[104 + i % 4] >> 2 * (i / 4) & 3) << 4);
+        }
+        b->d = load_u16(p + 108);
+        break;
+    case DT_Q4_K:
+    case DT_Q5_K:
+        b->d = load_u16(p);
+        b->m = load_u16(p + 2);
+        split_scales(b, p + 4);
+        for (int i = 0; i < 4; i++) split_nibbles64(b->code + 16 * i, p + (dtype == DT_Q5_K ? 48 : 16) + 32 * i);
+        if (dtype == DT_Q5_K)
+            for (int i = 0; i < 64; i++) b->code[i] |= (load_u32(p + 16 + 4 * (i % 8)) >> i / 8 & ONES) << 4;
+        break;
+    case DT_Q6_K:
+        for (int n = 0; n < 2; n++) {
+            uint32_t *code = b->code + 32 * n, high[32];
+            split_pairs(high, p + 128 + 32 * n);
+            for (int i = 0; i < 16; i++) {
+                uint32_t w = load_u32(p + 64 * n + 4 * i);
+                code[i] = (w & NIBBLES) | high[i] << 4;
+                code[i + 16] = (w >> 4 & NIBBLES) | high[i + 16] << 4;
+            }
+        }
+        for (int i = 0; i < 16; i++) b->scale[i] = p[192 + i];
+        b->d = load_u16(p + 208);
+        break;
+    case DT_IQ4_XS:
+        b->d = load_u16(p);
+        bits = load_u16(p + 2);
+        for (int i = 0; i < 8; i++) {
+            b->scale[i] = (uint8_t)((p[4 + i / 2] >> 4 * (i % 2) & 15) | (bits >> 2 * i & 3) << 4);
+            split_nibbles(b->code + 8 * i, p + 8 + 16 * i);
+        }
+        break;
+    case DT_TQ2_0:
+        split_pairs(b->code, p);
+        split_pairs(b->code + 32, p + 32);
+        b->d = load_u16(p + 64);
+        break;
+    }
+}
+
+static void join(uint32_t dtype, uint8_t *p, const struct mm_block *b) {
+    uint32_t bits = 0;
+    switch (dtype) {
+    case DT_Q4_0:
+    case DT_IQ4_NL:
+        store_u16(p, b->d);
+        join_nibbles(p + 2, b->code);
+        break;
+    case DT_MXFP4:
+        p[0] = (uint8_t)b->d;
+        join_nibbles(p + 1, b->code);
+        break;
+    case DT_Q4_1:
+        store_u16(p, b->d);
+        store_u16(p + 2, b->m);
+        join_nibbles(p + 4, b->code);
+        break;
+    case DT_Q5_1:
+        store_u16(p + 2, b->m); /* fall through */
+    case DT_Q5_0:
+        store_u16(p, b->d);
+        p += dtype == DT_Q5_1 ? 4 : 2;
+        for (int i = 0; i < 8; i++) bits |= gather(b->code[i] >> 4) << 4 * i;
+        store_u32(p, bits);
+        join_nibbles(p + 4, b->code);
+        break;
+    case DT_Q8_0:
+        store_u16(p, b->d);
+        for (int i = 0; i < 8; i++) store_u32(p + 2 + 4 * i, b->code[i]);
+        break;
+    case DT_Q2_K:
+        for (int i = 0; i < 16; i++) p[i] = b->scale[i];
+        join_pairs(p + 16, b->code, 0);
+        join_pairs(p + 48, b->code + 32, 0);
+        store_u16(p + 80, b->d);
+        store_u16(p + 82, b->m);
+        break;
+    case DT_Q3_K:
+        for (int i = 0; i < 8; i++) {
+            uint32_t w = 0;
+            for (int j = 0; j < 8; j++) w |= (b->code[8 * j + i] >> 2 & ONES) << j;
+            store_u32(p + 4 * i, w);
+        }
+        join_pairs(p + 32, b->code, 0);
+        join_pairs(p + 64, b->code + 32, 0);
+        for (int i = 0; i < 8; i++) p[96 + i] = (uint8_t)((b->scale[i] & 15) | (b->scale[i + 8] & 15) << 4);
+        for (int i = 0; i < 4; i++)
+            p[104 + i] = (uint8_t)(b->scale[i] >> 4 | b->scale[i + 4] >> 4 << 2 | b->scale[i + 8] >> 4 << 4 |
+                                   b->scale[i + 12] >> 4 << 6);
+        store_u16(p + 108, b->d);
+        break;
+    case DT_Q4_K:
+    case DT_Q5_K:
+        store_u16(p, b->d);
+        store_u16(p + 2, b->m);
+        join_scales(p + 4, b);
+        for (int i = 0; i < 4; i++) join_nibbles64(p + (dtype == DT_Q5_K ? 48 : 16) + 32 * i, b->code + 16 * i);
+        if (dtype == DT_Q5_K)
+            for (int i = 0; i < 8; i++) {
+                uint32_t w = 0;
+                for (int j = 0; j < 8; j++) w |= (b->code[8 * j + i] >> 4 & ONES) << j;
+                store_u32(p + 16 + 4 * i, w);
+            }
+        break;
+    case DT_Q6_K:
+        for (int n = 0; n < 2; n++) {
+            const uint32_t *code = b->code + 32 * n;
+            join_pairs(p + 128 + 32 * n, code, 4);
+            for (int i = 0; i < 16; i++)
+                store_u32(p + 64 * n + 4 * i, (code[i] & NIBBLES) | (code[i + 16] & NIBBLES) << 4);
+        }
+        for (int i = 0; i < 16; i++) p[192 + i] = b->scale[i];
+        store_u16(p + 208, b->d);
+        break;
+    case DT_IQ4_XS:
+        store_u16(p, b->d);
+        for (int i = 0; i < 4; i++) p[4 + i] = (uint8_t)((b->scale[2 * i] & 15) | (b->scale[2 * i + 1] & 15) << 4);
+        for (int i = 0; i < 8; i++) {
+            bits |= (uint32_t)(b->scale[i] >> 4) << 2 * i;
+            join_nibbles(p + 8 + 16 * i, b->code + 8 * i);
+        }
+        store_u16(p + 2, (uint16_t)bits);
+        break;
+    case DT_TQ2_0:
+        join_pairs(p, b->code, 0);
+        join_pairs(p + 32, b->code + 32, 0);
+        store_u16(p + 64, b->d);
+        break;
+    }
+}
+
+/* ---- tiles ------------------------------------------------------------------------------------------ */
+
+/* Where value (sub-block s, row r) of a mm_six lies: its nibble's byte and shift, its high bits' likewise. */
+static uint8_t get_six(const uint8_t *six, size_t s, size_t r) {
+    size_t v = s / 2, lane = s % 2 * 8 + r;
+    return (uint8_t)((six[v / 2 * 16 + lane] >> 4 * (v % 2) & 15) | (six[32 + lane] >> 2 * v & 3) << 4);
+}
+static void put_six(uint8_t *six, size_t s, size_t r, uint8_t value) {
+    size_t v = s / 2, lane = s % 2 * 8 + r; /* the bytes were cleared */
+    six[v / 2 * 16 + lane] |= (uint8_t)((value & 15) << 4 * (v % 2));
+    six[32 + lane] |= (uint8_t)(value >> 4 << 2 * v);
+}
+
+static void put_scales(const struct mm_layout *l, uint8_t *to, const struct mm_block *b, size_t r) {
+    switch (l->scales) {
+    case MM_SIX_MIN:
+        for (size_t s = 0; s < 8; s++) put_six(to + MM_SIX_BYTES, s, r, b->min[s]); /* fall through */
+    case MM_SIX:
+        for (size_t s = 0; s < 8; s++) put_six(to, s, r, b->scale[s]);
+        break;
+    case MM_SIX16:
+        for (size_t s = 0; s < 16; s++) put_six(to + s / 8 * MM_SIX_BYTES, s % 8, r, b->scale[s]);
+        break;
+    case MM_BYTE16:
+        for (size_t s = 0; s < 16; s++) to[s * TILE_ROWS + r] = b->scale[s];
+        break;
+    }
+}
+static void get_scales(const struct mm_layout *l, struct mm_block *b, const uint8_t *from, size_t r) {
+    switch (l->scales) {
+    case MM_SIX_MIN:
+        for (size_t s = 0; s < 8; s++) b->min[s] = get_six(from + MM_SIX_BYTES, s, r); /* fall through */
+    case MM_SIX:
+        for (size_t s = 0; s < 8; s++) b->scale[s] = get_six(from, s, r);
+        break;
+    case MM_SIX16:
+        for (size_t s = 0; s < 16; s++) b->scale[s] = get_six(from + s / 8 * MM_SIX_BYTES, s % 8, r);
+        break;
+    case MM_BYTE16:
+        for (size_t s = 0; s < 16; s++) b->scale[s] = from[s * TILE_ROWS + r];
+        break;
+    }
+}
+
+static void put_unit(const struct mm_layout *l, uint8_t *to, const uint32_t *code, size_t row) {
+    size_t at = row / 4 * 16 + row % 4 * 4;
+    uint32_t w;
+    if (l->high == 1) {
+        w = 0;
+        for (int s = 0; s < 8; s++) w |= (code[s] >> l->low & ONES) << s;
+        store_u32(to + at, w);
+    } else if (l->high == 2) {
+        for (int u = 0; u < 2; u++) {
+            w = 0;
+            for (int s = 0; s < 4; s++) w |= (code[4 * u + s] >> l->low & PAIRS) << 2 * s;
+            store_u32(to + 32 * u + at, w);
+        }
+    }
+    to += 32 * l->high;
+    if (l->low == 2)
+        for (int u = 0; u < 2; u++) {
+            w = 0;
+            for (int s = 0; s < 4; s++) w |= (code[4 * u + s] & PAIRS) << 2 * s;
+            store_u32(to + 32 * u + at, w);
+        }
+    else if (l->low == 4)
+        for (int g = 0; g < 4; g++)
+            store_u32(to + 32 * g + at, (code[2 * g] & NIBBLES) | (code[2 * g + 1] & NIBBLES) << 4);
+    else
+        for (int s = 0; s < 8; s++) store_u32(to + 32 * s + at, code[s]);
+}
+
+static void get_unit(const struct mm_layout *l, uint32_t *code, const uint8_t *from, size_t row) {
+    const uint8_t *high = from + row / 4 * 16 + row % 4 * 4, *low = high + 32 * l->high;
+    for (int s = 0; s < 8; s++) {
+        if (l->low == 2)
+            code[s] = load_u32(low + 32 * (s / 4)) >> 2 * (s % 4) & PAIRS;
+        else if (l->low == 4)
+            code[s] = load_u32(low + 32 * (s / 2)) >> 4 * (s % 2) & NIBBLES;
+        else
+            code[s] = load_u32(low + 32 * s);
+        if (l->high == 1) code[s] |= (load_u32(high) >> s & ONES) << l->low;
+        if (l->high == 2) code[s] |= (load_u32(high + 32 * (s / 4)) >> 2 * (s % 4) & PAIRS) << l->low;
+    }
+}
+
+void mm_get_block(uint32_t dtype, struct mm_block *b, const void *tile_block, size_t row) {
+    const struct mm_layout *l = mm_layout(dtype);
+    const uint8_t *p = tile_block;
+    b->d = l->head == 8 ? p[row] : load_u16(p + 2 * row);
+    b->m = l->head == 32 ? load_u16(p + 16 + 2 * row) : 0;
+    p += l->head;
+    get_scales(l, b, p, row);
+    p += mm_scale_bytes(l);
+    for (size_t u = 0; u < l->units; u++) get_unit(l, b->code + 8 * u, p + u * mm_unit_bytes(l), row);
+}
+
+static void put_block(uint32_t dtype, uint8_t *p, const struct mm_block *b, size_t row) {
+    const struct mm_layout *l = mm_layout(dtype);
+    if (l->head == 8) p[row] = (uint8_t)b->d;
+    else store_u16(p + 2 * row, b->d);
+    if (l->head == 32) store_u16(p + 16 + 2 * row, b->m);
+    p += l->head;
+    put_scales(l, p, b, row);
+    p += mm_scale_bytes(l);
+    for (size_t u = 0; u < l->units; u++) put_unit(l, p + u * mm_unit_bytes(l), b->code + 8 * u, row);
+}
 
 /* Elements of 2 or 4 bytes: [column][row]. */
 static void pack_plain(char *tile, const char *rows, size_t k, size_t size) {
     for (size_t i = 0; i < k; i++)
-        for (size_t r = 0; r < TILE_ROWS; r++) memcpy(tile + (i * TILE_ROWS + r) * size, rows + (r * k + i) * size, size);
-}
-
-bool mm_interleaved(uint32_t dtype) {
-    return dtype == DT_F32 || dtype == DT_F16 || dtype == DT_BF16;
+        for (size_t r = 0; r < TILE_ROWS; r++)
+            memcpy(tile + (i * TILE_ROWS + r) * size, rows + (r * k + i) * size, size);
 }
 
 void kern_pack(uint32_t dtype, void *tile, void *scratch, size_t k) {
+    const struct dtype_info *info = dtype_info(dtype);
+    size_t row_bytes = dtype_bytes(dtype, k);
+    uint8_t *to = tile;
+    const uint8_t *from = scratch;
+    struct mm_block b;
     if (!mm_interleaved(dtype)) return;
-    memcpy(scratch, tile, TILE_ROWS * dtype_bytes(dtype, k));
-    switch (dtype) {
-    case DT_F32: pack_plain(tile, scratch, k, 4); break;
-    case DT_F16:
-    case DT_BF16: pack_plain(tile, scratch, k, 2); break;
+    memcpy(scratch, tile, TILE_ROWS * row_bytes);
+    if (info->block == 1) {
+        if (info->bytes == 4) pack_plain(tile, scratch, k, 4);
+        else pack_plain(tile, scratch, k, 2);
+        return;
     }
+    memset(tile, 0, TILE_ROWS * row_bytes);
+    for (size_t i = 0; i * info->block < k; i++)
+        for (size_t r = 0; r < TILE_ROWS; r++) {
+            split(dtype, &b, from + r * row_bytes + i * info->bytes);
+            put_block(dtype, to + i * TILE_ROWS * info->bytes, &b, r);
+        }
 }
 
 void mm_file_block(uint32_t dtype, void *block, const void *tile, size_t index, size_t row, size_t k) {
     const struct dtype_info *info = dtype_info(dtype);
-    if (dtype == DT_F32 || dtype == DT_F16 || dtype == DT_BF16) {
-        memcpy(block, (const char *)tile + (index * TILE_ROWS + row) * info->bytes, info->bytes);
-        return;
+    const uint8_t *p = tile;
+    if (mm_layout(dtype)) {
+        struct mm_block b;
+        mm_get_block(dtype, &b, p + index * TILE_ROWS * info->bytes, row);
+        join(dtype, block, &b);
+    } else if (mm_interleaved(dtype)) {
+        memcpy(block, p + (index * TILE_ROWS + row) * info->bytes, info->bytes);
+    } else {
+        memcpy(block, p + row * dtype_bytes(dtype, k) + index * info->bytes, info->bytes);
     }
-    memcpy(block, (const char *)tile + row * dtype_bytes(dtype, k) + index * info->bytes, info->bytes);
 }
 
 void kern_row(uint32_t dtype, float *dst, const void *tiles, size_t k, size_t row) {
     const struct dtype_info *info = dtype_info(dtype);
-    const char *tile = (const char *)tiles + row / TILE_ROWS * (TILE_ROWS * dtype_bytes(dtype, k));
+    size_t row_bytes = dtype_bytes(dtype, k);
+    const char *tile = (const char *)tiles + row / TILE_ROWS * (TILE_ROWS * row_bytes);
     if (!mm_interleaved(dtype)) {
-        info->decode(dst, tile + row % TILE_ROWS * dtype_bytes(dtype, k), k);
+        info->decode(dst, tile + row % TILE_ROWS * row_bytes, k);
         return;
     }
     for (size_t i = 0; i * info->block < k; i++) {
@@ -54,18 +416,13 @@ void kern_row(uint32_t dtype, float *dst, const void *tiles, size_t k, size_t ro
 void mm_f32_panel(uint32_t dtype, float *panel, const void *tile, size_t k) {
     const struct dtype_info *info = dtype_info(dtype);
     size_t q = mm_quarter(k), size = info->block;
-    bool whole = !mm_interleaved(dtype);
     memset(panel, 0, 4 * q * TILE_ROWS * sizeof(float));
     for (size_t r = 0; r < TILE_ROWS; r++)
         for (size_t i = 0; i * size < k; i++) {
             char block[MAX_BLOCK_BYTES];
             float values[256];
-            const void *from = block;
-            if (whole)
-                from = (const char *)tile + r * dtype_bytes(dtype, k) + i * info->bytes;
-            else
-                mm_file_block(dtype, block, tile, i, r, k);
-            info->decode(values, from, size);
+            mm_file_block(dtype, block, tile, i, r, k);
+            info->decode(values, block, size);
             for (size_t j = 0; j < size; j++) {
                 size_t c = i * size + j;
                 panel[((c % 4) * q + c / 4) * TILE_ROWS + r] = values[j];

@@ -1,5 +1,5 @@
 /* Matrix products, scalar reference: the specification of every other level. */
-#include "kern/kern_mm.h"
+#include "kern/mm_tile.h"
 
 #include "base/bytes.h"
 
@@ -33,8 +33,199 @@ static void f32_dot4(float *acc, const void *panel, const void *group, size_t k)
     f32_dot(acc, panel, group, k, MM_GROUP);
 }
 
+
+/* ---- 8-bit activations ------------------------------------------------------------------------------ */
+
+static void store_f32(void *p, float v) { memcpy(p, &v, 4); }
+static void store_i32(void *p, int32_t v) { memcpy(p, &v, 4); }
+static void store_i16(void *p, int16_t v) { memcpy(p, &v, 2); }
+static int load_i16(const void *p) { return (int16_t)load_u16(p); }
+
+/* q[n] and the scale; q of infinite values is any byte. */
+static float quantize(int8_t *q, const float *x, size_t n) {
+    float amax = 0;
+    for (size_t i = 0; i < n; i++) {
+        float a = bits_float(float_bits(x[i]) & 0x7fffffff);
+        amax = amax < a ? a : amax;
+    }
+    bool live = amax > MM_TINY;
+    float d = live ? amax / 127.0f : 0, scale = live ? 127.0f / amax : 0;
+    for (size_t i = 0; i < n; i++) {
+        float y = x[i] * scale + 12582912.0f; /* 1.5 * 2^23: the low bits are the nearest even integer */
+        q[i] = live ? (int8_t)(uint8_t)float_bits(y) : 0;
+    }
+    return d;
+}
+
+static void act_q8(void *group, const float *x, size_t stride, size_t k, size_t width, size_t live) {
+    char *to = group;
+    for (size_t b = 0; b < k / 32; b++, to += MM_Q8_BYTES * width)
+        for (size_t t = 0; t < width; t++) {
+            int8_t q[32] = {0};
+            int32_t sum = 0;
+            float d = t < live ? quantize(q, x + t * stride + 32 * b, 32) : 0;
+            for (size_t i = 0; i < 32; i++) sum += q[i];
+            store_f32(to + 4 * t, d);
+            store_f32(to + 4 * (width + t), d * (float)sum);
+            store_i32(to + 4 * (2 * width + t), -sum);
+            for (size_t s = 0; s < 8; s++) memcpy(to + 12 * width + (s * width + t) * 4, q + 4 * s, 4);
+        }
+}
+
+static void act_q8k(void *group, const float *x, size_t stride, size_t k, size_t width, size_t live) {
+    char *to = group;
+    for (size_t b = 0; b < k / 256; b++, to += MM_Q8K_BYTES * width)
+        for (size_t t = 0; t < width; t++) {
+            int8_t q[256] = {0};
+            int sums[16];
+            float d = t < live ? quantize(q, x + t * stride + 256 * b, 256) : 0;
+            for (size_t j = 0; j < 16; j++) {
+                sums[j] = 0;
+                for (size_t i = 0; i < 16; i++) sums[j] += q[16 * j + i];
+            }
+            store_f32(to + 4 * t, d);
+            char *p = to + 4 * width;
+            for (size_t j = 0; j < 16; j++)
+                store_i16(p + (j / 2 * width + t) * 4 + j % 2 * 2, (int16_t)sums[j]);
+            p += 32 * width;
+            for (size_t j = 0; j < 8; j++)
+                store_i16(p + (j / 2 * width + t) * 4 + j % 2 * 2, (int16_t)(sums[2 * j] + sums[2 * j + 1]));
+            p += 16 * width;
+            for (size_t s = 0; s < 64; s++) memcpy(p + (s * width + t) * 4, q + 4 * s, 4);
+        }
+}
+
+/* The float a type's stored scale stands for. */
+static float scale_of(uint32_t dtype, uint16_t d) {
+    if (dtype != DT_MXFP4) return half_to_float(d);
+    return bits_float(d < 2 ? 0x00200000u << d : (uint32_t)(d - 1) << 23); /* 2^(d - 128), codes are doubled */
+}
+
+static int code_of(const struct mm_layout *l, const struct mm_block *b, size_t i) {
+    uint8_t code = (uint8_t)(b->code[i / 4] >> 8 * (i % 4));
+    return l->low == 8 ? (int8_t)code : l->map ? l->map[code] : code - l->zero;
+}
+
+static int scale_at(const struct mm_layout *l, const struct mm_block *b, size_t sub) {
+    switch (l->scales) {
+    case MM_SIX: return b->scale[sub / 2] - 32;
+    case MM_SIX_MIN: return b->scale[sub / 2];
+    case MM_SIX16: return b->scale[sub] - 32;
+    case MM_BYTE16: return l->min ? b->scale[sub] & 15 : (int8_t)b->scale[sub];
+    default: return 1;
+    }
+}
+
+static void unpack32(uint32_t dtype, void *panel, const void *tile, size_t k) {
+    const struct mm_layout *l = mm_layout(dtype);
+    size_t bytes = TILE_ROWS * dtype_bytes(dtype, 32);
+    char *to = panel;
+    for (size_t i = 0; i < k / 32; i++, to += MM_PANEL32)
+        for (size_t r = 0; r < TILE_ROWS; r++) {
+            struct mm_block b;
+            mm_get_block(dtype, &b, (const char *)tile + i * bytes, r);
+            store_f32(to + 4 * r, scale_of(dtype, b.d));
+            store_f32(to + 32 + 4 * r, half_to_float(b.m));
+            for (size_t j = 0; j < 32; j++)
+                store_i16(to + 64 + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2, (int16_t)code_of(l, &b, j));
+        }
+}
+
+static void unpack256(uint32_t dtype, void *panel, const void *tile, size_t k) {
+    const struct mm_layout *l = mm_layout(dtype);
+    size_t bytes = TILE_ROWS * dtype_bytes(dtype, 256);
+    char *to = panel;
+    for (size_t i = 0; i < k / 256; i++, to += MM_PANEL256)
+        for (size_t r = 0; r < TILE_ROWS; r++) {
+            struct mm_block b;
+            mm_get_block(dtype, &b, (const char *)tile + i * bytes, r);
+            store_f32(to + 4 * r, half_to_float(b.d));
+            store_f32(to + 32 + 4 * r, half_to_float(b.m));
+            for (size_t j = 0; j < 16; j++) {
+                int min = l->scales == MM_BYTE16 ? b.scale[j] >> 4 : j < 8 && l->min ? b.min[j] : 0;
+                store_i16(to + 64 + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2, (int16_t)min);
+            }
+            for (size_t j = 0; j < 256; j++)
+                store_i16(to + 320 + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2,
+                          (int16_t)(code_of(l, &b, j) * scale_at(l, &b, j / 16)));
+        }
+}
+
+/* sum of codes * q over n columns, both as they lie in panel and group */
+static int32_t dot_codes(const char *codes, const char *q, size_t n, size_t width, size_t r, size_t t) {
+    int32_t sum = 0;
+    for (size_t j = 0; j < n; j++)
+        sum += load_i16(codes + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2) *
+               (int8_t)q[(j / 4 * width + t) * 4 + j % 4];
+    return sum;
+}
+
+static void dot32(float *acc, const char *panel, const char *group, size_t k, size_t width, bool min) {
+    for (size_t t = 0; t < width; t++)
+        for (size_t r = 0; r < TILE_ROWS; r++) {
+            const char *w = panel, *a = group;
+            float sum = 0;
+            for (size_t b = 0; b < k / 32; b++, w += MM_PANEL32, a += MM_Q8_BYTES * width) {
+                int32_t dot = dot_codes(w + 64, a + 12 * width, 32, width, r, t);
+                sum += (float)dot * (load_f32(w + 4 * r) * load_f32(a + 4 * t));
+                if (min) sum += load_f32(w + 32 + 4 * r) * load_f32(a + 4 * (width + t));
+            }
+            acc[t * TILE_ROWS + r] = sum;
+        }
+}
+
+/* n_min: minimums in a superblock, 0, 8 or 16 */
+static void dot256(float *acc, const char *panel, const char *group, size_t k, size_t width, size_t n_min) {
+    for (size_t t = 0; t < width; t++)
+        for (size_t r = 0; r < TILE_ROWS; r++) {
+            const char *w = panel, *a = group;
+            float sum = 0;
+            for (size_t b = 0; b < k / 256; b++, w += MM_PANEL256, a += MM_Q8K_BYTES * width) {
+                const char *sums = a + (n_min == 8 ? 36 : 4) * width;
+                int32_t dot = dot_codes(w + 320, a + 52 * width, 256, width, r, t), least = 0;
+                float d = load_f32(a + 4 * t);
+                sum += (float)dot * (load_f32(w + 4 * r) * d);
+                for (size_t j = 0; j < n_min; j++)
+                    least += load_i16(w + 64 + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2) *
+                             load_i16(sums + (j / 2 * width + t) * 4 + j % 2 * 2);
+                if (n_min) sum -= (float)least * (load_f32(w + 32 + 4 * r) * d);
+            }
+            acc[t * TILE_ROWS + r] = sum;
+        }
+}
+
+#define DOTS(name, body, last)                                                                     \
+    static void name##_1(float *acc, const void *panel, const void *group, size_t k) {             \
+        body(acc, panel, group, k, 1, last);                                                       \
+    }                                                                                              \
+    static void name##_4(float *acc, const void *panel, const void *group, size_t k) {             \
+        body(acc, panel, group, k, MM_GROUP, last);                                                \
+    }
+DOTS(plain32, dot32, false)
+DOTS(min32, dot32, true)
+DOTS(plain256, dot256, 0)
+DOTS(min256_8, dot256, 8)
+DOTS(min256_16, dot256, 16)
+
 const struct kern_mm_table kern_mm_scalar = {
-    .act = {[ACT_F32] = act_f32},
+    .act = {[ACT_F32] = act_f32, [ACT_Q8] = act_q8, [ACT_Q8K] = act_q8k},
     .f32_dot1 = f32_dot1,
     .f32_dot4 = f32_dot4,
+    .fast =
+        {
+            [DT_Q4_0] = {unpack32, plain32_1, plain32_4, NULL},
+            [DT_Q4_1] = {unpack32, min32_1, min32_4, NULL},
+            [DT_Q5_0] = {unpack32, plain32_1, plain32_4, NULL},
+            [DT_Q5_1] = {unpack32, min32_1, min32_4, NULL},
+            [DT_Q8_0] = {unpack32, plain32_1, plain32_4, NULL},
+            [DT_IQ4_NL] = {unpack32, plain32_1, plain32_4, NULL},
+            [DT_MXFP4] = {unpack32, plain32_1, plain32_4, NULL},
+            [DT_Q2_K] = {unpack256, min256_16_1, min256_16_4, NULL},
+            [DT_Q3_K] = {unpack256, plain256_1, plain256_4, NULL},
+            [DT_Q4_K] = {unpack256, min256_8_1, min256_8_4, NULL},
+            [DT_Q5_K] = {unpack256, min256_8_1, min256_8_4, NULL},
+            [DT_Q6_K] = {unpack256, plain256_1, plain256_4, NULL},
+            [DT_IQ4_XS] = {unpack256, plain256_1, plain256_4, NULL},
+            [DT_TQ2_0] = {unpack256, plain256_1, plain256_4, NULL},
+        },
 };

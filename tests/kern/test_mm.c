@@ -1,0 +1,316 @@
+/* Matrix products: every type at every level gives the scalar reference's bits, whatever the shape, the cut
+ * or the batch; the reference agrees with sums of doubles; nothing is written outside the buffers.
+ *
+ *     test_mm [CASES]            the checks
+ *     test_mm --bench [TYPE]     GMAC/s by type, level and shape
+ */
+#include "../check.h"
+
+#include "base/bytes.h"
+#include "base/sync.h"
+#include "kern/kern_table.h"
+
+#include <math.h>
+
+static uint32_t seed = 1;
+static uint32_t next(void) {
+    seed ^= seed << 13, seed ^= seed >> 17, seed ^= seed << 5;
+    return seed;
+}
+static float uniform(void) { return (float)(next() >> 8) / 16777216.0f * 2 - 1; }
+
+static void put_u16(uint8_t *p, uint16_t v) { memcpy(p, &v, 2); }
+
+/* A half-float a weight's scale may have: usual, now and then zero, subnormal or large. */
+static uint16_t some_scale(void) {
+    switch (next() % 16) {
+    case 0: return (uint16_t)(next() & 0x8000);
+    case 1: return (uint16_t)(next() & 0x83ff);
+    case 2: return float_to_half(uniform() * 4);
+    default: return float_to_half(uniform() * 0.05f);
+    }
+}
+
+/* Random blocks of a type: any codes, sane scales. False where the test does not know the type's scales. */
+static bool random_blocks(uint32_t dtype, uint8_t *to, size_t n) {
+    const struct dtype_info *info = dtype_info(dtype);
+    for (size_t i = 0; i < n; i++, to += info->bytes) {
+        int at[2] = {-1, -1};
+        for (size_t j = 0; j < info->bytes; j++) to[j] = (uint8_t)(next() >> 11);
+        switch (dtype) {
+        case DT_F32: { float v = uniform(); memcpy(to, &v, 4); break; }
+        case DT_F16: at[0] = 0; break;
+        case DT_BF16: put_u16(to, float_to_bf16(uniform())); break;
+        case DT_MXFP4: to[0] = (uint8_t)(next() % 32 ? 110 + next() % 16 : next() % 2); break;
+        case DT_NVFP4: for (int j = 0; j < 4; j++) to[j] &= 0x3f; break;
+        case DT_Q4_1: case DT_Q5_1: case DT_Q4_K: case DT_Q5_K: at[0] = 0, at[1] = 2; break;
+        case DT_Q2_K: at[0] = 80, at[1] = 82; break;
+        case DT_Q3_K: at[0] = 108; break;
+        case DT_Q6_K: at[0] = 208; break;
+        case DT_TQ1_0: at[0] = 52; break;
+        case DT_TQ2_0: at[0] = 64; break;
+        case DT_IQ1_M: /* the scale is the high nibbles of four words */
+            put_u16(to + 48, (uint16_t)(load_u16(to + 48) & 0x0fff));
+            put_u16(to + 50, (uint16_t)(load_u16(to + 50) & 0x0fff));
+            put_u16(to + 52, (uint16_t)((load_u16(to + 52) & 0x0fff) | 0x4000));
+            put_u16(to + 54, (uint16_t)((load_u16(to + 54) & 0x0fff) | 0x2000));
+            break;
+        default: at[0] = 0;
+        }
+        for (int j = 0; j < 2; j++)
+            if (at[j] >= 0) put_u16(to + at[j], some_scale());
+    }
+    return true;
+}
+
+/* ---- buffers with guards ---------------------------------------------------------------------------- */
+enum { GUARD = 64 };
+struct guarded { uint8_t *base, *p; size_t n; };
+
+static struct guarded guarded_new(size_t n) {
+    struct guarded g = {malloc(n + 2 * GUARD + 16), NULL, n};
+    g.p = g.base + GUARD;
+    memset(g.base, 0xa5, n + 2 * GUARD);
+    return g;
+}
+static bool guarded_intact(const struct guarded *g) {
+    for (size_t i = 0; i < GUARD; i++)
+        if (g->base[i] != 0xa5 || g->p[g->n + i] != 0xa5) return false;
+    return true;
+}
+
+struct product {
+    uint32_t dtype;
+    bool exact, add, bias;
+    size_t rows, k, tokens;
+};
+
+/* Runs a product at a level into out[tokens][rows + 3]; cut: one tile at a time, activations in two parts. */
+static void run(const struct kern *kern, const struct product *p, const void *tiles, const float *x,
+                const float *bias, float *out, bool cut) {
+    enum act_kind kind = kern_act_kind(p->dtype, p->exact);
+    struct guarded act = guarded_new(kern_act_bytes(kind, p->k, p->tokens));
+    size_t half = cut && p->tokens > 4 ? 4 : p->tokens, n_tiles = (p->rows + 7) / 8;
+    kern_act(kern, kind, act.p, x, p->k + 1, p->k, p->tokens, 0, half);
+    if (half < p->tokens) kern_act(kern, kind, act.p, x, p->k + 1, p->k, p->tokens, half, p->tokens);
+    struct mm mm = {.dtype = p->dtype, .exact = p->exact, .add = p->add, .tiles = tiles, .n_rows = p->rows,
+                    .k = p->k, .act = act.p, .n_tokens = p->tokens, .bias = p->bias ? bias : NULL,
+                    .out = out, .out_stride = p->rows + 3};
+    struct guarded scratch = guarded_new(kern_mm_scratch(&mm));
+    for (size_t i = 0; i < n_tiles; i += cut ? 1 : n_tiles)
+        kern_mm(kern, &mm, i, cut ? i + 1 : n_tiles, scratch.p);
+    CHECK(guarded_intact(&act) && guarded_intact(&scratch), "%s k %zu rows %zu tokens %zu level %d",
+          dtype_info(p->dtype)->name, p->k, p->rows, p->tokens, (int)kern->level);
+    free(act.base);
+    free(scratch.base);
+}
+
+/* The value of activation x[i] as the kind rounds it, in double. */
+static void rounded(enum act_kind kind, double *to, const float *x, size_t k) {
+    size_t n = kind == ACT_Q8 ? 32 : kind == ACT_Q8K ? 256 : k;
+    for (size_t b = 0; b < k; b += n) {
+        double amax = 0;
+        for (size_t i = 0; i < n; i++) amax = fmax(amax, fabs((double)x[b + i]));
+        for (size_t i = 0; i < n; i++)
+            to[b + i] = kind == ACT_F32 ? (double)x[b + i]
+                        : amax > 1e-30  ? nearbyint((double)((float)(127.0f / (float)amax) * x[b + i])) * (amax / 127)
+                                        : 0;
+    }
+}
+
+static void check_product(const struct product *p) {
+    const struct dtype_info *info = dtype_info(p->dtype);
+    size_t row_bytes = dtype_bytes(p->dtype, p->k), n_tiles = (p->rows + 7) / 8, stride = p->rows + 3;
+    size_t out_bytes = p->tokens * stride * sizeof(float);
+    uint8_t *file = malloc(row_bytes * p->rows);
+    struct guarded tiles = guarded_new(n_tiles * 8 * row_bytes);
+    float *x = calloc(p->tokens * (p->k + 1), sizeof *x), *bias = calloc(p->rows, sizeof *bias);
+    float *row = calloc(p->k, sizeof *row), *wanted_row = calloc(p->k, sizeof *row);
+    double *near = calloc(p->k * p->tokens, sizeof *near);
+    void *scratch = malloc(8 * row_bytes);
+    float *out[3];
+    random_blocks(p->dtype, file, p->rows * p->k / info->block);
+    memset(tiles.p, 0, tiles.n);
+    memcpy(tiles.p, file, row_bytes * p->rows);
+    for (size_t i = 0; i < n_tiles; i++) kern_pack(p->dtype, tiles.p + i * 8 * row_bytes, scratch, p->k);
+    CHECK(guarded_intact(&tiles), "%s", info->name);
+    for (size_t t = 0; t < p->tokens; t++)
+        for (size_t i = 0; i < p->k; i++)
+            x[t * (p->k + 1) + i] = (i / 32 + t) % 7 == 3 ? 0 : uniform() * (i % 97 == 5 ? 9 : 1);
+    for (size_t r = 0; r < p->rows; r++) bias[r] = uniform();
+    for (int i = 0; i < 3; i++) {
+        out[i] = malloc(out_bytes);
+        for (size_t j = 0; j < p->tokens * stride; j++) out[i][j] = (float)j;
+    }
+    run(kern_get(KERN_SCALAR), p, tiles.p, x, bias, out[0], false);
+    enum act_kind kind = kern_act_kind(p->dtype, p->exact);
+    for (size_t t = 0; t < p->tokens; t++) rounded(kind, near + t * p->k, x + t * (p->k + 1), p->k);
+    double worst = 0;
+    for (size_t r = 0; r < p->rows; r++) {
+        info->decode(wanted_row, file + r * row_bytes, p->k);
+        kern_row(p->dtype, row, tiles.p, p->k, r);
+        CHECK(memcmp(row, wanted_row, p->k * sizeof *row) == 0, "%s row %zu of k %zu", info->name, r, p->k);
+        for (size_t t = 0; t < p->tokens; t++) {
+            double sum = 0, size = 1e-30, got = out[0][t * stride + r];
+            for (size_t i = 0; i < p->k; i++) {
+                sum += (double)row[i] * near[t * p->k + i];
+                size += fabs((double)row[i] * near[t * p->k + i]);
+            }
+            if (p->bias) sum += (double)bias[r], size += fabs((double)bias[r]);
+            if (p->add) sum += (double)(t * stride + r), size += (double)(t * stride + r);
+            worst = fmax(worst, fabs(sum - got) / size);
+        }
+    }
+    /* float sums of up to 64 terms, and minimums that cancel: a few dozen roundings of 6e-8 */
+    CHECK(worst < 4e-6, "%s exact %d rows %zu k %zu tokens %zu: relative error %g", info->name, p->exact,
+          p->rows, p->k, p->tokens, worst);
+    for (size_t t = 0; t < p->tokens; t++)
+        for (size_t j = p->rows; j < stride; j++) CHECK(out[0][t * stride + j] == (float)(t * stride + j));
+    for (int level = KERN_SCALAR; level <= KERN_RELAXED; level++) {
+        const struct kern *kern = kern_get((enum kern_level)level);
+        if (!kern) continue;
+        for (int cut = 0; cut < 2; cut++) {
+            for (size_t j = 0; j < p->tokens * stride; j++) out[1][j] = (float)j;
+            run(kern, p, tiles.p, x, bias, out[1], cut);
+            CHECK(memcmp(out[0], out[1], out_bytes) == 0,
+                  "%s exact %d rows %zu k %zu tokens %zu level %d cut %d differs from the reference", info->name,
+                  p->exact, p->rows, p->k, p->tokens, level, cut);
+        }
+        struct product one = *p; /* a token alone gives the bits it has in the batch */
+        one.tokens = 1;
+        size_t t = p->tokens - 1;
+        for (size_t j = 0; j < stride; j++) out[2][j] = (float)(t * stride + j);
+        run(kern, &one, tiles.p, x + t * (p->k + 1), bias, out[2], false);
+        CHECK(memcmp(out[0] + t * stride, out[2], stride * sizeof(float)) == 0,
+              "%s exact %d k %zu level %d: one token differs from the same in a batch of %zu", info->name,
+              p->exact, p->k, level, p->tokens);
+    }
+    for (int i = 0; i < 3; i++) free(out[i]);
+    free(file), free(tiles.base), free(x), free(bias), free(row), free(wanted_row), free(near), free(scratch);
+}
+
+static void check_all(void) {
+    static const size_t rows[] = {8, 1, 13, 24}, tokens[] = {1, 2, 4, 3, 9};
+    int n_types = 0;
+    for (uint32_t dtype = 0; dtype < DT_COUNT; dtype++) {
+        if (!kern_supports(dtype)) continue;
+        const struct dtype_info *info = dtype_info(dtype);
+        n_types++;
+        for (int i = 0; i < 12; i++) {
+            struct product p = {.dtype = dtype, .exact = i % 4 == 1, .add = i % 3 == 1, .bias = i % 5 > 2,
+                                .rows = rows[i % 4], .tokens = tokens[i % 5]};
+            p.k = info->block == 1 ? (size_t)(i * 19 + 1) : info->block * (size_t)(i % 3 + 1 + (i == 7) * 5);
+            check_product(&p);
+        }
+    }
+    CHECK(n_types >= 13, "%d types", n_types);
+}
+
+/* Blocks of zeros, zero scales and values beyond all measure give zero or something not finite: never a
+ * trap, and zero activations always give zero. */
+static void check_extremes(void) {
+    for (uint32_t dtype = 0; dtype < DT_COUNT; dtype++) {
+        if (!kern_supports(dtype)) continue;
+        for (int exact = 0; exact < 2; exact++)
+            for (int kind = 0; kind < 4; kind++) {
+                struct product p = {.dtype = dtype, .exact = exact, .rows = 8, .k = 256, .tokens = 2};
+                size_t bytes = 8 * dtype_bytes(dtype, p.k);
+                uint8_t *tile = malloc(bytes), *scratch = malloc(bytes);
+                float x[2 * 257], out[2][2 * 11];
+                static const float values[] = {0, 1e-39f, 1e9f, 3e38f};
+                random_blocks(dtype, tile, 8 * p.k / dtype_info(dtype)->block);
+                kern_pack(dtype, tile, scratch, p.k);
+                for (int i = 0; i < 2 * 257; i++) x[i] = i % 3 ? values[kind] : -values[kind];
+                for (int level = KERN_SCALAR; level <= KERN_RELAXED; level++) {
+                    if (!kern_get((enum kern_level)level)) continue;
+                    memset(out[level != KERN_SCALAR], 0, sizeof out[0]);
+                    run(kern_get((enum kern_level)level), &p, tile, x, NULL, out[level != KERN_SCALAR], false);
+                    bool same = true; /* signs and payloads of nan are the hardware's */
+                    for (int i = 0; i < 2 * 11; i++) {
+                        float a = out[0][i], b = out[level != KERN_SCALAR][i];
+                        same &= memcmp(&a, &b, 4) == 0 || (a != a && b != b);
+                        if (kind == 0) CHECK(b == 0, "%s: zeros give %g", dtype_info(dtype)->name, (double)b);
+                    }
+                    CHECK(same, "%s level %d, activations of %g", dtype_info(dtype)->name, level,
+                          (double)values[kind]);
+                }
+                free(tile), free(scratch);
+            }
+    }
+}
+
+/* ---- bench ------------------------------------------------------------------------------------------ */
+
+static int compare_double(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Multiply-adds a second, in 1e9: median of 5 runs of some 20 ms. For one token the weights are cold:
+ * copies that together exceed the caches are taken in turn. */
+static double speed(const struct kern *kern, uint32_t dtype, bool exact, size_t rows, size_t k, size_t tokens) {
+    size_t bytes = rows * dtype_bytes(dtype, k), copies = tokens == 1 ? ((size_t)96 << 20) / bytes + 1 : 1;
+    uint8_t *tiles = malloc(bytes * copies), *scratch = malloc(8 * dtype_bytes(dtype, k));
+    float *x = malloc(tokens * k * 4), *out = malloc(tokens * rows * 4);
+    random_blocks(dtype, tiles, rows * k / dtype_info(dtype)->block);
+    for (size_t i = 0; i < rows / 8; i++) kern_pack(dtype, tiles + i * (bytes / (rows / 8)), scratch, k);
+    for (size_t i = 1; i < copies; i++) memcpy(tiles + i * bytes, tiles, bytes);
+    for (size_t i = 0; i < tokens * k; i++) x[i] = uniform();
+    enum act_kind kind = kern_act_kind(dtype, exact);
+    void *act = malloc(kern_act_bytes(kind, k, tokens));
+    struct mm mm = {.dtype = dtype, .exact = exact, .tiles = tiles, .n_rows = rows, .k = k, .act = act,
+                    .n_tokens = tokens, .out = out, .out_stride = rows};
+    void *work = malloc(kern_mm_scratch(&mm));
+    double macs = (double)rows * (double)k * (double)tokens, result[5];
+    size_t copy = 0;
+    for (int i = 0; i < 5; i++) {
+        double start = clock_ms(), now;
+        size_t n = 0;
+        do {
+            mm.tiles = tiles + copy++ % copies * bytes;
+            kern_act(kern, kind, act, x, k, k, tokens, 0, tokens);
+            kern_mm(kern, &mm, 0, rows / 8, work);
+            n++;
+        } while ((now = clock_ms()) - start < 20);
+        result[i] = (double)n * macs / ((now - start) * 1e6);
+    }
+    qsort(result, 5, sizeof *result, compare_double);
+    free(tiles), free(scratch), free(x), free(out), free(act), free(work);
+    return result[2];
+}
+
+static void bench(int n_names, char **names) {
+    static const size_t shapes[][2] = {{576, 576}, {1536, 576}, {49152, 576}, {2048, 640}, {2048, 2048}, {640, 2048}};
+    static const char *const levels[] = {"best", "scalar", "simd", "relaxed"};
+    printf("%-9s%-9s%-13s%9s%9s%9s   GMAC/s\n", "type", "level", "rows x k", "1 token", "4", "256");
+    for (uint32_t dtype = 0; dtype < DT_COUNT; dtype++) {
+        if (!kern_supports(dtype)) continue;
+        const char *name = dtype_info(dtype)->name;
+        bool wanted = n_names == 0;
+        for (int i = 0; i < n_names; i++) wanted |= strcmp(names[i], name) == 0;
+        for (int level = KERN_SIMD; wanted && level <= KERN_RELAXED; level++)
+            for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+                const struct kern *kern = kern_get((enum kern_level)level);
+                size_t rows = shapes[s][0], k = shapes[s][1], block = dtype_info(dtype)->block;
+                if (!kern) continue;
+                k = (k + block - 1) / block * block;
+                if (rows > 10000 && n_names == 0) continue;
+                char shape[32];
+                snprintf(shape, sizeof shape, "%zux%zu", rows, k);
+                printf("%-9s%-9s%-13s%9.1f%9.1f%9.1f\n", name, levels[level], shape,
+                       speed(kern, dtype, false, rows, k, 1), speed(kern, dtype, false, rows, k, 4),
+                       rows > 10000 ? 0 : speed(kern, dtype, false, rows, k, 256));
+                fflush(stdout);
+            }
+    }
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "--bench") == 0) {
+        bench(argc - 2, argv + 2);
+        return 0;
+    }
+    check_all();
+    check_extremes();
+    return check_done();
+}
