@@ -2,7 +2,7 @@
 import { $, make, notice, speak } from './dom.js';
 import { chatOf, engine, onEngine } from './engine.js';
 import { renderMarkdown } from './markdown.js';
-import { samplingOptions } from './settings.js';
+import { samplingOptions, settings } from './settings.js';
 import { saveConversation } from './store.js';
 
 /** @typedef {import('./store.js').Conversation} Conversation */
@@ -17,8 +17,10 @@ const suggestions = [
 
 /** @type {Conversation} */
 let current = blank();
-/** The engine's chat that mirrors `current`; null when it must be made anew. @type {any} */
+/** The engine's chat for `current`, null when it must be made anew. @type {ReturnType<typeof chatOf> | null} */
 let chat = null;
+/** The system prompt it was made with. */
+let chatSystem = '';
 /** @type {AbortController | null} */
 let answering = null;
 /** @type {() => void} */
@@ -44,7 +46,24 @@ export async function show(conversation) {
 async function dropChat() {
   const old = chat;
   chat = null;
-  await old?.close?.();
+  await old?.close();
+}
+
+/**
+ * Asks the engine: goes on with its chat where that holds the turns before, so that only what is new is
+ * evaluated; an edit or a new answer keeps what it has in common.
+ * @param {Message[]} turns before the question @param {string} text @param {any} options
+ */
+async function turn(turns, text, options) {
+  const head = settings.system ? 1 : 0;
+  const held = chat?.messages.slice(head) ?? [];
+  if (chat && chatSystem === settings.system && turns.every((m, i) => held[i]?.role === m.role && held[i].content === m.content)) {
+    return held.length === turns.length ? chat.send(text, options) : chat.edit(head + turns.length, text, options);
+  }
+  await dropChat();
+  chatSystem = settings.system;
+  chat = chatOf(turns);
+  return chat.send(text, options);
 }
 
 /** Stops the answer being written. */
@@ -158,14 +177,12 @@ async function ask(text) {
   busy(true);
   const painter = paint(node, answer);
   try {
-    await dropChat();
-    chat = chatOf(turns);
-    for await (const part of chat.send(text, { ...samplingOptions(), signal: controller.signal, onProgress: prefill })) {
+    for await (const part of await turn(turns, text, { ...samplingOptions(), signal: controller.signal, onProgress: prefill })) {
       if (part.channel === 'reasoning') answer.reasoning += part.text;
       else answer.content += part.text;
       painter.soon();
       if (part.finishReason) finish(answer, part);
-      markDropped(part.dropped ?? chat.dropped ?? 0);
+      if (part.dropped) markDropped(part.dropped);
     }
   } catch (error) {
     if (!controller.signal.aborted) notice(sentence(error));
@@ -202,10 +219,9 @@ function paint(node, message) {
   return { now, soon: () => (waiting ||= requestAnimationFrame(now)) };
 }
 
-/** @param {{processed?: number, total?: number, loaded?: number}} p */
-function prefill(p) {
-  const done = p.processed ?? p.loaded ?? 0;
-  if (p.total && done < p.total) $('stats').textContent = `reading the conversation: ${done} of ${p.total} tokens`;
+/** @param {{loaded: number, total: number}} p tokens of the prompt */
+function prefill({ loaded, total }) {
+  if (loaded < total) $('stats').textContent = `reading the conversation: ${loaded} of ${total} tokens`;
 }
 
 /** @param {Message} answer @param {any} part the last one */
@@ -232,9 +248,8 @@ function context(used) {
   $('context').title = `${used} of ${length} tokens of context used`;
 }
 
-/** @param {number|any[]} dropped how many of the oldest messages the model no longer sees */
-function markDropped(dropped) {
-  const n = Array.isArray(dropped) ? dropped.length : dropped;
+/** @param {number} n how many of the oldest messages the model no longer sees */
+function markDropped(n) {
   for (const [i, message] of current.messages.entries()) {
     if (i < n && !message.dropped) {
       message.dropped = true;

@@ -2,7 +2,7 @@
  * The page's one model: loading with pause and resume, and a fresh chat per conversation.
  * Invariant: at most one load runs, and a model that is replaced is closed before the next one opens.
  */
-import { loadModel, inspectModel } from './sotto/js/index.js';
+import { loadModel } from './sotto/js/index.js';
 import { engineOptions, settings } from './settings.js';
 
 /** @typedef {{id: string, name: string, source: any}} Choice  source: what loadModel takes */
@@ -96,5 +96,3 @@ export function chatOf(messages) {
     messages: messages.map(({ role, content }) => ({ role, content })),
   });
 }
-
-export { inspectModel };

@@ -33,7 +33,7 @@ export async function choose(choice) {
   }
 }
 
-/** @param {{phase: string, loaded: number, total: number, bytesPerSecond: number, cached: number|boolean}} p */
+/** @param {{phase: string, loaded: number, total: number, bytesPerSecond: number, cached: number, warning?: string}} p */
 function progress(p) {
   const bar = /** @type {HTMLProgressElement} */ ($('loading-bar'));
   if (!p.total) return;
@@ -41,7 +41,9 @@ function progress(p) {
   const left = p.bytesPerSecond > 0 ? (p.total - p.loaded) / p.bytesPerSecond : 0;
   const words = [`${bytes(p.loaded)} of ${bytes(p.total)}`];
   if (p.bytesPerSecond > 0 && p.loaded < p.total) words.push(`${bytes(p.bytesPerSecond)}/s`, `${duration(left)} left`);
-  if (p.cached && p.cached !== 0) words.push('from this device');
+  if (p.cached) words.push(`${bytes(p.cached)} from this device`);
+  if (p.phase === 'wait') words.push('another tab is loading it');
+  if (p.warning) notice(p.warning, 'info');
   $('loading-figures').textContent = words.join(' · ');
 }
 
@@ -59,7 +61,8 @@ async function measure() {
   const { deviceMemory } = /** @type {any} */ (navigator);
   let machine = { streamGBs: 0, threads: navigator.hardwareConcurrency || 1 };
   try {
-    machine = await measureMachine({ budgetMs: 100 });
+    const { stream_gbs: streamGBs, threads } = await measureMachine({ milliseconds: 100 });
+    machine = { streamGBs, threads };
   } catch { /* the list then has no predictions */ }
   device = { memory: (deviceMemory ?? 0) * 2 ** 30, ...machine };
   // the API rounds down and stops at 8 GiB: 8 means "8 or more", which is no limit for what fits a page
@@ -104,11 +107,11 @@ function card(choice, about, { tag = '', fits = true }) {
 async function drawStored() {
   const files = await cachedModels().catch(() => []);
   $('stored').replaceChildren(...files.map((file) => make('li', { className: 'card' },
-    make('div', { className: 'name' }, file.name ?? file.url),
-    make('div', { className: 'about' }, file.complete === false ? `${bytes(file.stored ?? 0)} of ${bytes(file.bytes)} so far` : bytes(file.bytes)),
+    make('div', { className: 'name' }, file.name || file.url),
+    make('div', { className: 'about' }, file.complete ? bytes(file.bytes) : `${bytes(file.bytes)} of ${bytes(file.size)} so far`),
     make('div', { className: 'row do' },
-      make('button', { type: 'button', onclick: () => void choose({ id: file.url, name: file.name ?? file.url, source: file.url }) }, file.complete === false ? 'Resume' : 'Load'),
-      make('button', { type: 'button', 'aria-label': `Delete ${file.name ?? file.url}`, onclick: async () => { await deleteCachedModel(file.url); await drawStored(); } }, 'Delete')))));
+      make('button', { type: 'button', onclick: () => void choose({ id: file.url, name: file.name || file.url, source: file.url }) }, file.complete ? 'Load' : 'Resume'),
+      make('button', { type: 'button', 'aria-label': `Delete ${file.name || file.url}`, onclick: async () => { await deleteCachedModel(file.url); await drawStored(); } }, 'Delete')))));
   const estimate = await navigator.storage?.estimate?.().catch(() => null);
   $('quota').textContent = estimate?.quota
     ? `${bytes(estimate.usage ?? 0)} in use of ${bytes(estimate.quota)} this browser allows.`
@@ -172,7 +175,8 @@ export async function setUpModels() {
 /** The choice to load without being asked: the last one if its bytes are on this device, else what the server has. @param {Choice | null} last */
 export async function firstChoice(last) {
   const stored = await cachedModels().catch(() => []);
-  if (last && stored.some((file) => file.complete !== false && (file.url === last.source || file.source === last.source))) return last;
+  const wanted = last && nameOf(last.source);
+  if (last && stored.some((file) => file.complete && nameOf(file.url) === wanted)) return last;
   const file = served[0];
   return file ? { id: `served-${file.file}`, name: file.name, source: new URL(`models/${file.file}`, document.baseURI).href } : null;
 }

@@ -32,7 +32,7 @@ export function sottoEngine({ loadModel }, text) {
       let first = 0;
       let last = 0;
       let count = 0;
-      for await (const part of model.complete(prompt(depth), { maxTokens: n + 1, temperature: 0, ignoreEos: true })) {
+      for await (const part of model.complete(prompt(depth), { maxTokens: n + 1, temperature: 0, ignoreEog: true })) {
         if (!part.tokens.length) continue;
         last = performance.now();
         count += part.tokens.length;
