@@ -73,7 +73,8 @@ struct attn {                /* one layer, one sequence, one batch of queries at
     float *out; size_t out_stride;       /* [n_tokens][n_head][dim_v] */
     uint32_t n_tokens, position;         /* of the first query; query i sees positions <= position + i … */
     uint32_t window;                     /* … and > position + i - window, where window > 0 */
-    bool bidirectional;                  /* sees all n_past positions instead (encoders) */
+    bool bidirectional;                  /* sees all n_past positions instead, or with a window those no further
+                                            away than window / 2 (encoders) */
     uint32_t n_past;                     /* positions in the cache, the batch's own included */
     const void *const *k_pages, *const *v_pages; /* n_past / KV_PAGE rounded up pointers to this layer's parts of the
                                                      pages; NULL where a window freed the page */
@@ -105,6 +106,7 @@ void kern_scale(const struct kern *kern, float *dst, const float *a, float s, si
 void kern_axpy(const struct kern *kern, float *dst, float s, const float *x, size_t n); /* dst += s * x */
 float kern_dot(const struct kern *kern, const float *a, const float *b, size_t n);
 float kern_max(const struct kern *kern, const float *x, size_t n);
+size_t kern_argmax(const struct kern *kern, const float *x, size_t n); /* the first of the largest; nan never wins */
 void kern_softmax(const struct kern *kern, float *dst, const float *x, size_t n, float scale);
 void kern_softcap(const struct kern *kern, float *dst, const float *x, size_t n, float cap); /* cap * tanh(x / cap) */
 /* Rotates pairs of one head: (x[i], x[i + n/2]) for neox, (x[2i], x[2i+1]) otherwise; n_rot of dim elements, the

@@ -1,0 +1,139 @@
+/* Attention and the cache's rows, scalar reference: the specification in kern_attn.h, word by word. */
+#include "base/bytes.h"
+#include "base/fmath.h"
+#include "kern/kern_attn.h"
+
+static float clamp(float x, float limit) { /* nan gives -limit */
+    x = x > -limit ? x : -limit;
+    return x < limit ? x : limit;
+}
+
+static void store_u16(uint8_t *p, uint16_t v) { memcpy(p, &v, 2); }
+
+/* Exact for every finite half; the cache holds no others. */
+static float half(const uint8_t *p) {
+    uint32_t h = load_u16(p);
+    return bits_float((h & 0x8000u) << 16 | (h & 0x7fffu) << 13) * 0x1p112f;
+}
+
+static void store_q8(uint8_t *row, const float *src, size_t dim) {
+    uint8_t *scale = row + kv_q8_scales(dim);
+    for (size_t i = 0; i < dim; i += 32, scale += 2) {
+        size_t n = dim - i < 32 ? dim - i : 32;
+        float most = 0, d, inverse;
+        for (size_t k = 0; k < n; k++) most = f_max(f_abs(clamp(src[i + k], KV_Q8_MAX)), most);
+        d = most > KV_Q8_TINY ? most / 127.0f : 0;
+        inverse = most > KV_Q8_TINY ? 127.0f / most : 0;
+        store_u16(scale, float_to_half(d));
+        for (size_t k = 0; k < n; k++) { /* adding 1.5 * 2^23 rounds to the nearest integer, ties to even */
+            float r = clamp(src[i + k], KV_Q8_MAX) * inverse + 0x1.8p23f;
+            row[i + k] = (uint8_t)float_bits(r);
+        }
+    }
+}
+
+static void store(enum kv_type type, void *row, const float *src, size_t dim) {
+    uint8_t *dst = row;
+    if (type == KV_F32) {
+        memcpy(row, src, dim * 4);
+    } else if (type == KV_F16) {
+        for (size_t i = 0; i < dim; i++) store_u16(dst + 2 * i, float_to_half(clamp(src[i], KV_HALF_MAX)));
+    } else {
+        store_q8(row, src, dim);
+    }
+}
+
+static void load(enum kv_type type, float *dst, const void *row, size_t dim) {
+    const uint8_t *src = row;
+    if (type == KV_F32) {
+        memcpy(dst, row, dim * 4);
+    } else if (type == KV_F16) {
+        for (size_t i = 0; i < dim; i++) dst[i] = half(src + 2 * i);
+    } else {
+        const uint8_t *scale = src + kv_q8_scales(dim);
+        for (size_t i = 0; i < dim; i++) dst[i] = (float)(int8_t)src[i] * half(scale + i / 32 * 2);
+    }
+}
+
+static float sum4(const float t[4]) { return (t[0] + t[2]) + (t[1] + t[3]); }
+
+struct block { /* positions [from, to) of the block that starts at base, as the row sees it */
+    const uint8_t *k, *v;
+    uint32_t base, from, to, at; /* at: position of the query */
+};
+
+static float score(const struct attn *a, const struct block *b, const float *q, float slope, uint32_t j,
+                   float *row) {
+    float t[4] = {0}, scale = attn_scale(a), s;
+    load(a->type_k, row, b->k + j * kv_row_bytes(a->type_k, a->dim_k), a->dim_k);
+    for (size_t d = 0; d < attn_pad(a->dim_k); d++)
+        t[d % 4] += d < a->dim_k ? (q[d] * scale) * row[d] : 0.0f;
+    s = sum4(t);
+    if (a->softcap > 0) s = f_tanh(s) * a->softcap;
+    if (a->alibi) {
+        uint32_t there = b->base + j;
+        s = s + slope * -(float)(there > b->at ? there - b->at : b->at - there);
+    }
+    return s;
+}
+
+static void block(const struct attn *a, const struct block *b, const float *q, float slope, float *state,
+                  float *row) {
+    float p[KV_PAGE], lane[4] = {0}, most = -__builtin_inff(), alpha, *acc = state + 4;
+    for (uint32_t j = b->from; j < b->to; j++) {
+        p[j] = score(a, b, q, slope, j, row);
+        most = f_max(p[j], most);
+    }
+    if (!(most > -__builtin_inff())) return;
+    most = f_max(state[0], most);
+    alpha = state[0] == most ? 1.0f : f_exp(state[0] - most);
+    for (uint32_t j = b->from; j < b->to; j++) {
+        p[j] = f_exp(p[j] - most);
+        lane[j % 4] += p[j];
+    }
+    state[0] = most;
+    state[1] = state[1] * alpha + sum4(lane);
+    for (size_t d = 0; d < a->dim_v; d++) acc[d] = acc[d] * alpha;
+    for (uint32_t j = b->from; j < b->to; j++) {
+        load(a->type_v, row, b->v + j * kv_row_bytes(a->type_v, a->dim_v), a->dim_v);
+        for (size_t d = 0; d < a->dim_v; d++) acc[d] = acc[d] + p[j] * row[d];
+    }
+}
+
+static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_t t1, uint32_t segment,
+                    float *states, void *scratch) {
+    size_t k_head = KV_PAGE * kv_row_bytes(a->type_k, a->dim_k) * kv_head;
+    size_t v_head = KV_PAGE * kv_row_bytes(a->type_v, a->dim_v) * kv_head;
+    uint32_t group = attn_group(a);
+    for (uint32_t row = 0; row < (t1 - t0) * group; row++) {
+        uint32_t token = t0 + row / group, head = kv_head * group + row % group, lo, hi;
+        const float *q = a->q + token * a->q_stride + (size_t)head * a->dim_k;
+        float *state = states + row * attn_state(a), slope = a->alibi ? a->alibi[head] : 0;
+        attn_range(a, token, &lo, &hi);
+        memset(state, 0, attn_state(a) * 4);
+        state[0] = -__builtin_inff();
+        for (uint32_t i = 0; i < ATTN_SEGMENT / KV_PAGE; i++) {
+            uint32_t page = segment * (ATTN_SEGMENT / KV_PAGE) + i, base = page * KV_PAGE;
+            struct block b = {NULL, NULL, base, lo > base ? lo - base : 0, KV_PAGE, a->position + token};
+            if (hi <= base) break;
+            if (hi - base < KV_PAGE) b.to = hi - base;
+            if (b.from >= b.to || !a->k_pages[page] || !a->v_pages[page]) continue;
+            b.k = (const uint8_t *)a->k_pages[page] + k_head;
+            b.v = (const uint8_t *)a->v_pages[page] + v_head;
+            block(a, &b, q, slope, state, scratch);
+        }
+    }
+}
+
+static void fold(float *acc, const float *part, float x, float y, size_t n) {
+    for (size_t i = 0; i < n; i++) acc[i] = acc[i] * x + part[i] * y;
+}
+
+const struct kern_attn_table kern_attn_scalar = {
+    .store = store, .load = load, .segment = segment, .fold = fold,
+};
+
+/* Until a level brings its own. */
+const struct kern_attn_table kern_attn_simd = {
+    .store = store, .load = load, .segment = segment, .fold = fold,
+};
