@@ -41,7 +41,7 @@ static void store_i32(void *p, int32_t v) { memcpy(p, &v, 4); }
 static void store_i16(void *p, int16_t v) { memcpy(p, &v, 2); }
 static int load_i16(const void *p) { return (int16_t)load_u16(p); }
 
-/* q[n] and the scale; q of infinite values is any byte. */
+/* q[n] within -127 .. 127 and the scale. */
 static float quantize(int8_t *q, const float *x, size_t n) {
     float amax = 0;
     for (size_t i = 0; i < n; i++) {
@@ -52,7 +52,8 @@ static float quantize(int8_t *q, const float *x, size_t n) {
     float d = live ? amax / 127.0f : 0, scale = live ? 127.0f / amax : 0;
     for (size_t i = 0; i < n; i++) {
         float y = x[i] * scale + 12582912.0f; /* 1.5 * 2^23: the low bits are the nearest even integer */
-        q[i] = live ? (int8_t)(uint8_t)float_bits(y) : 0;
+        int32_t n = (int32_t)(float_bits(y) - 0x4b400000u);
+        q[i] = (int8_t)(!live ? 0 : n < -127 ? -127 : n > 127 ? 127 : n);
     }
     return d;
 }
@@ -95,9 +96,14 @@ static void act_q8k(void *group, const float *x, size_t stride, size_t k, size_t
         }
 }
 
+/* Half-floats of scales; infinities are 65536 and up (a model has none, and it saves the vector bodies work). */
+static float scale_half(uint16_t h) {
+    return bits_float(((uint32_t)h & 0x8000) << 16 | ((uint32_t)h & 0x7fff) << 13) * 0x1p112f;
+}
+
 /* The float a type's stored scale stands for. */
 static float scale_of(uint32_t dtype, uint16_t d) {
-    if (dtype != DT_MXFP4) return half_to_float(d);
+    if (dtype != DT_MXFP4) return scale_half(d);
     return bits_float(d < 2 ? 0x00200000u << d : (uint32_t)(d - 1) << 23); /* 2^(d - 128), codes are doubled */
 }
 
@@ -125,7 +131,7 @@ static void unpack32(uint32_t dtype, void *panel, const void *tile, size_t k) {
             struct mm_block b;
             mm_get_block(dtype, &b, (const char *)tile + i * bytes, r);
             store_f32(to + 4 * r, scale_of(dtype, b.d));
-            store_f32(to + 32 + 4 * r, half_to_float(b.m));
+            store_f32(to + 32 + 4 * r, scale_half(b.m));
             for (size_t j = 0; j < 32; j++)
                 store_i16(to + 64 + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2, (int16_t)code_of(l, &b, j));
         }
@@ -139,8 +145,8 @@ static void unpack256(uint32_t dtype, void *panel, const void *tile, size_t k) {
         for (size_t r = 0; r < TILE_ROWS; r++) {
             struct mm_block b;
             mm_get_block(dtype, &b, (const char *)tile + i * bytes, r);
-            store_f32(to + 4 * r, half_to_float(b.d));
-            store_f32(to + 32 + 4 * r, half_to_float(b.m));
+            store_f32(to + 4 * r, scale_half(b.d));
+            store_f32(to + 32 + 4 * r, scale_half(b.m));
             for (size_t j = 0; j < 16; j++) {
                 int min = l->scales == MM_BYTE16 ? b.scale[j] >> 4 : j < 8 && l->min ? b.min[j] : 0;
                 store_i16(to + 64 + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2, (int16_t)min);

@@ -1,0 +1,13 @@
+/* Vector bodies that prepare activations; the level's own part behind the steps is one of two kinds. */
+#ifndef SOTTO_KERN_MM_ACT_H
+#define SOTTO_KERN_MM_ACT_H
+
+#include "kern/kern_mm.h"
+
+mm_act mm_act_f32;
+/* q again as [pair][token][2] int16 */
+mm_act mm_act_q8_pairs, mm_act_q8k_pairs;
+/* for each block max(q, 0) as [step][token][4], then max(-q, 0) likewise */
+mm_act mm_act_q8_signs, mm_act_q8k_signs;
+
+#endif

@@ -1,0 +1,135 @@
+/* Vector words that take tiles apart (mm_tile.h): codes of a unit, scales, half-floats.
+ *
+ * Inlined with constant arguments, so that each type gets straight code.
+ */
+#ifndef SOTTO_KERN_MM_UNIT_H
+#define SOTTO_KERN_MM_UNIT_H
+
+#include "kern/mm_tile.h"
+#include "kern/simd.h"
+
+#define MM_INLINE static inline __attribute__((always_inline))
+
+#ifdef __clang__
+#define MM_ROLLED _Pragma("clang loop unroll(disable)")
+#define MM_UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define MM_ROLLED _Pragma("GCC unroll 1")
+#define MM_UNROLLED _Pragma("GCC unroll 16")
+#endif
+
+/* Masks as words in memory: see v_hidden. */
+static const volatile uint32_t mm_mask0f = 0x0f0f0f0f, mm_mask10 = 0x10101010, mm_mask30 = 0x30303030,
+                               mm_mask03 = 0x03030303, mm_mask04 = 0x04040404;
+
+struct mm_masks { v128 low, high; };
+
+MM_INLINE struct mm_masks mm_masks(int low, int high) {
+    struct mm_masks m;
+    m.low = v_hidden(low == 2 ? &mm_mask03 : &mm_mask0f);
+    m.high = v_hidden(high == 2 ? &mm_mask30 : low == 2 ? &mm_mask04 : &mm_mask10);
+    return m;
+}
+
+/* Shifts by a constant of either sign; bits that cross a byte are masked out by the caller. */
+MM_INLINE v128 mm_shift(v128 a, int left) {
+    return left > 0 ? vh_shl(a, left) : left < 0 ? vh_shr_u(a, -left) : a;
+}
+
+/* The codes of step s, half h. */
+MM_INLINE v128 mm_code(const uint8_t *unit, int low, int high, int s, int h, struct mm_masks m) {
+    const uint8_t *p = unit + 32 * high + 16 * h;
+    v128 code;
+    if (low == 8) return v_load(p + 32 * s);
+    if (low == 4)
+        code = v_and(mm_shift(v_load(p + 32 * (s / 2)), -4 * (s % 2)), m.low);
+    else
+        code = v_and(mm_shift(v_load(p + 32 * (s / 4)), -2 * (s % 4)), m.low);
+    if (high == 1) code = v_or(code, v_and(mm_shift(v_load(unit + 16 * h), low - s), m.high));
+    if (high == 2)
+        code = v_or(code, v_and(mm_shift(v_load(unit + 32 * (s / 4) + 16 * h), low - 2 * (s % 4)), m.high));
+    return code;
+}
+
+/* Four half-floats to floats, infinities to 65536 and up (a model has none). Slow where they are subnormal. */
+MM_INLINE v128 mm_half(const uint8_t *p) {
+    v128 bits = v_and(vi_shl(vi_load16x4_s(p), 13), vi_splat((int32_t)0x8fffe000u));
+    return vf_mul(bits, vf_splat(0x1p112f));
+}
+/* The same without touching subnormal floats: super-scales often are subnormal halves. */
+MM_INLINE v128 mm_half_any(const uint8_t *p) {
+    v128 h = vi_load16x4_u(p), x = v_and(h, vi_splat(0x7fff));
+    v128 normal = vi_add(vi_shl(x, 13), vi_splat(0x38000000));
+    v128 tiny = vf_sub(vi_add(normal, vi_splat(0x00800000)), vf_splat(0x1p-14f));
+    v128 value = v_select(vi_gt(vi_splat(0x400), x), tiny, normal);
+    return v_or(value, vi_shl(v_and(h, vi_splat(0x8000)), 16));
+}
+/* Scales of MXFP4: 2^(e - 128). */
+MM_INLINE v128 mm_exponent(const uint8_t *p) {
+    v128 e = vi_from_hu_low(vh_from_bu_low(v_load32(p)));
+    v128 tiny = v_select(vi_eq(e, v_zero()), vi_splat(0x00200000), vi_splat(0x00400000));
+    return v_select(vi_gt(vi_splat(2), e), tiny, vi_shl(vi_sub(e, vi_splat(1)), 23));
+}
+/* Scales of rows 4 * h .. 4 * h + 3 from a head. */
+MM_INLINE v128 mm_head(const uint8_t *head, int bytes, int h) {
+    return bytes == 8 ? mm_exponent(head + 4 * h) : mm_half(head + 8 * h);
+}
+
+/* 64 values of mm_six: s[v] has sub-blocks 2 * v and 2 * v + 1. */
+MM_INLINE void mm_six(v128 s[4], const uint8_t *p) {
+    v128 l0 = v_load(p), l1 = v_load(p + 16), high = v_load(p + 32);
+    v128 m4 = vb_splat(0x0f), m2 = vb_splat(0x30);
+    s[0] = v_or(v_and(l0, m4), v_and(vh_shl(high, 4), m2));
+    s[1] = v_or(v_and(vh_shr_u(l0, 4), m4), v_and(vh_shl(high, 2), m2));
+    s[2] = v_or(v_and(l1, m4), v_and(high, m2));
+    s[3] = v_or(v_and(vh_shr_u(l1, 4), m4), v_and(vh_shr_u(high, 2), m2));
+}
+
+/* Scales as int8, [sub-block][row] two sub-blocks a vector: four vectors, or eight where sub-blocks have 16
+ * columns; min likewise where the type has minimums, else min is scale (zero points are folded with it). */
+MM_INLINE void mm_scales(v128 *scale, v128 *min, const uint8_t *p, int kind, bool has_min) {
+    v128 m4 = vb_splat(0x0f);
+    switch (kind) {
+    case MM_SIX:
+    case MM_SIX_MIN:
+        mm_six(scale, p);
+        if (kind == MM_SIX_MIN) mm_six(min, p + MM_SIX_BYTES);
+        break;
+    case MM_SIX16:
+        mm_six(scale, p);
+        mm_six(scale + 4, p + MM_SIX_BYTES);
+        break;
+    case MM_BYTE16:
+        for (int v = 0; v < 8; v++) {
+            v128 s = v_load(p + 16 * v);
+            scale[v] = has_min ? v_and(s, m4) : s;
+            if (has_min) min[v] = v_and(vh_shr_u(s, 4), m4);
+        }
+        break;
+    default:
+        for (int v = 0; v < 8; v++) scale[v] = vb_splat(1);
+    }
+    if (kind == MM_SIX || kind == MM_SIX16)
+        for (int v = 0; v < (kind == MM_SIX ? 4 : 8); v++) scale[v] = vb_sub(scale[v], vb_splat(32));
+    if (!has_min)
+        for (int v = 0; v < (kind == MM_SIX ? 4 : 8); v++) min[v] = scale[v];
+}
+
+/* int8 [sub-block 2][row 8] to int16 [row 8][sub-block 2], rows of half h */
+MM_INLINE v128 mm_scale_pairs(v128 s, int h) {
+    v128 pairs = V_SHUFFLE8(s, s, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+    return h ? vh_from_b_high(pairs) : vh_from_b_low(pairs);
+}
+/* sub-block e of the two, each row's scale twice as int16, rows of half h */
+MM_INLINE v128 mm_scale_twice(v128 s, int e, int h) {
+    v128 twice = e ? V_SHUFFLE8(s, s, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15)
+                   : V_SHUFFLE8(s, s, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    return h ? vh_from_b_high(twice) : vh_from_b_low(twice);
+}
+/* the same once, as int32 */
+MM_INLINE v128 mm_scale_words(v128 s, int e, int h) {
+    v128 half = e ? vh_from_b_high(s) : vh_from_b_low(s);
+    return h ? vi_from_h_high(half) : vi_from_h_low(half);
+}
+
+#endif
