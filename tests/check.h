@@ -76,6 +76,7 @@ __attribute__((unused)) static uint8_t *check_read(const char *path, size_t *siz
     FILE *file = fopen(path, "rb");
     uint8_t *bytes = NULL;
     long n;
+    *size = 0;
     if (!file) return NULL;
     if (fseek(file, 0, SEEK_END) == 0 && (n = ftell(file)) >= 0 && fseek(file, 0, SEEK_SET) == 0 &&
         (bytes = malloc((size_t)n + 1))) {

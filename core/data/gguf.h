@@ -25,7 +25,8 @@ struct gguf_kv {
     uint32_t type;      /* enum gguf_type */
     uint32_t elem_type; /* of an array; arrays of arrays are refused */
     uint64_t count;     /* of an array, else 1 */
-    uint64_t at;        /* offset in the header of the value (the first element of an array) */
+    uint64_t at;        /* offset in the header of the value (the first element of an array); a string begins
+                           with its 8 bytes of length */
 };
 
 struct gguf_tensor {
@@ -59,7 +60,8 @@ const struct gguf_tensor *gguf_tensor_at(const struct gguf *g, size_t i);
 const struct gguf_kv *gguf_find(const struct gguf *g, const char *key);            /* NULL if absent; hashed */
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *g, const char *name); /* NULL if absent; hashed */
 
-/* Scalars convert between numeric types; `missing` where the key is absent or not numeric. */
+/* Scalars convert between numeric types; `missing` where the key is absent, not numeric, or (gguf_u64) negative
+ * or too large. */
 uint64_t gguf_u64(const struct gguf *g, const char *key, uint64_t missing);
 double gguf_f64(const struct gguf *g, const char *key, double missing);
 bool gguf_bool(const struct gguf *g, const char *key, bool missing);
