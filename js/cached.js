@@ -1,5 +1,5 @@
 import { isNode } from './host.js';
-import { listStored, removeStored } from '../workers/store.js';
+import { listStored, removeStored } from './store.js';
 import { toParts } from './source.js';
 
 /**

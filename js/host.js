@@ -80,7 +80,7 @@ export function serve(handler) {
     return;
   }
   nodeModule('node:worker_threads').then(({ parentPort }) => {
-    const post = (/** @type {any} */ message, /** @type {any[]} */ transfer) => parentPort.postMessage(message, transfer);
+    const post = (/** @type {any} */ message, /** @type {any[] | undefined} */ transfer) => parentPort.postMessage(message, transfer);
     parentPort.on('message', (/** @type {any} */ m) => handler(m, post));
   });
 }

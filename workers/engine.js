@@ -1,0 +1,278 @@
+/**
+ * The engine's thread: owns the instance, the pool and the sequences, and answers the page. Long work is cut in
+ * slices, between which messages are handled.
+ */
+import { SottoError, toPlain } from '../js/errors.js';
+import { breathe, isNode, nodeWorker, serve, sleep, wrapWorker } from '../js/host.js';
+import { PAGE_BYTES, STACK_BYTES } from '../js/protocol.js';
+import { transferOf } from '../js/source.js';
+import { compile, Instance, newMemory } from './instance.js';
+import { Load } from './load.js';
+import { Runner } from './runner.js';
+
+/** @typedef {import('../js/host.js').Port} Port */
+
+/** @type {(message: any, transfer?: any[]) => void} */
+let post = () => {};
+/** @type {Opening | undefined} */
+let opening;
+/** @type {Runner | undefined} */
+let runner;
+/** @type {Map<number, AbortController>} */
+const cancels = new Map();
+
+/** Threads can share memory: always in Node; in browsers on isolated pages only. */
+function canShare() {
+  return isNode || (globalThis.crossOriginIsolated === true && typeof Worker !== 'undefined');
+}
+
+/**
+ * @param {'compute' | 'loader'} name
+ * @param {string | undefined} folder
+ * @returns {Promise<Port>}
+ */
+async function spawn(name, folder) {
+  if (isNode) return nodeWorker(new URL(`${name}.js`, folder ?? import.meta.url));
+  if (folder) return wrapWorker(new Worker(new URL(`${name}.js`, folder), { type: 'module', name: `sotto ${name}` }));
+  return wrapWorker(
+    name === 'compute'
+      ? new Worker(new URL('./compute.js', import.meta.url), { type: 'module', name: 'sotto compute' })
+      : new Worker(new URL('./loader.js', import.meta.url), { type: 'module', name: 'sotto loader' }),
+  );
+}
+
+/** From the source to a model that is ready. */
+class Opening {
+  /** @type {import('../js/protocol.js').Open} */
+  #message;
+  /** @type {Port[]} */
+  #compute = [];
+  /** @type {Port | undefined} */
+  #loader;
+  /** @type {Load | undefined} where the loader has no thread of its own */
+  #load;
+  /** @type {(message: any) => void} */
+  #onLoader = () => {};
+  /** @type {(error: unknown) => void} */
+  #fail = () => {};
+  #stopped = false;
+
+  /** @param {import('../js/protocol.js').Open} message */
+  constructor(message) {
+    this.#message = message;
+  }
+
+  /** @returns {Promise<any>} info of the ready model */
+  async run() {
+    const message = this.#message;
+    const failed = new Promise((_, reject) => (this.#fail = reject));
+    failed.catch(() => {});
+    const shared = canShare();
+    const most = shared ? message.threads || Math.min(8, cores()) : 1;
+    const compiling = compile(message.variant, message.wasm);
+    if (!message.inspect) {
+      const helpers = Array.from({ length: most - 1 }, () => spawn('compute', message.workers));
+      if (shared) this.#loader = await spawn('loader', message.workers);
+      this.#compute = await Promise.all(helpers);
+      this.#watch();
+    }
+    const { module, variant } = await compiling;
+    /** @type {import('../js/protocol.js').LoadRequest} */
+    const request = {
+      type: 'load', parts: message.parts, options: message.options, maxThreads: most, module,
+      cache: message.cache, cacheFolder: message.cacheFolder, retries: message.retries, inspect: message.inspect,
+    };
+    const header = await Promise.race([this.#header(request), failed]);
+    if (message.inspect) {
+      await this.#load?.close();
+      return { ...header.info, variant, threads: most };
+    }
+    const instance = new Instance(module, newMemory(Math.ceil(header.need / PAGE_BYTES) * PAGE_BYTES));
+    const stacks = Array.from({ length: most }, () => instance.x.stack_new(STACK_BYTES) >>> 0);
+    const scratch = instance.alloc(64);
+    const model = openModel(instance, header.heads, message.options, most);
+    header.heads = [];
+    this.#compute.forEach((port, i) => {
+      port.post({ type: 'join', module, memory: instance.memory, stack: stacks[i + 1], thread: i + 1 });
+    });
+    runner = new Runner(instance, model, { variant, threads: most, post, info: header.info });
+    const feeding = this.#feed(instance, stacks[0], model, scratch);
+    await Promise.race([runner.chooseThreads(message.threads, most), failed]);
+    post({ type: 'state', state: 'header', info: runner.info() });
+    await Promise.race([feeding, failed]);
+    runner.fed(true);
+    this.#loader?.terminate();
+    this.#loader = undefined;
+    const info = runner.info();
+    post({ type: 'state', state: 'ready', info });
+    return info;
+  }
+
+  /** A thread that dies takes everything with it: the memory may be half written. */
+  #watch() {
+    const lost = (/** @type {string} */ who) => (/** @type {string} */ reason) => {
+      const error = new SottoError('SOTTO_WORKER_LOST', `A ${who} thread was lost: ${reason}.`);
+      this.#fail(error);
+      runner?.lose(error);
+      post({ type: 'broken', error: toPlain(error) });
+    };
+    for (const port of this.#compute) {
+      port.lost((reason) => !this.#stopped && lost('compute')(reason));
+      port.listen(() => {});
+    }
+    this.#loader?.lost(lost('loader'));
+    this.#loader?.listen((message) => {
+      if (message.type === 'progress') this.#progress(message.progress);
+      else if (message.type === 'failure') this.#fail(plainError(message.error));
+      else this.#onLoader(message);
+    });
+  }
+
+  /** @param {any} progress */
+  #progress(progress) {
+    runner?.fed(false);
+    post({ type: 'progress', progress });
+  }
+
+  /** @param {import('../js/protocol.js').LoadRequest} request @returns {Promise<any>} */
+  #header(request) {
+    const loader = this.#loader;
+    if (!loader) {
+      this.#load = new Load(request, (progress) => this.#progress(progress));
+      return this.#load.header();
+    }
+    return new Promise((resolve) => {
+      this.#onLoader = resolve;
+      loader.post(request, transferOf(request.parts));
+    });
+  }
+
+  /**
+   * @param {Instance} instance
+   * @param {number} stack
+   * @param {number} model
+   * @param {number} scratch
+   */
+  async #feed(instance, stack, model, scratch) {
+    const loader = this.#loader;
+    /** @type {{stored: boolean, reason?: string}} */
+    let result;
+    if (loader) {
+      result = await new Promise((resolve) => {
+        this.#onLoader = resolve;
+        loader.post({ type: 'target', memory: instance.memory, stack, model, scratch });
+      });
+    } else {
+      const load = /** @type {Load} */ (this.#load);
+      await load.feed(instance, model, scratch);
+      result = { stored: load.stored, reason: load.unstored };
+      await load.close();
+    }
+    runner?.keep({ stored: result.stored, reason: result.reason });
+  }
+
+  /** Stops whatever is going on; what was downloaded is put on disk. */
+  async stop() {
+    this.#stopped = true;
+    runner?.stop();
+    const loader = this.#loader;
+    if (loader) {
+      await Promise.race([
+        new Promise((resolve) => {
+          this.#onLoader = (message) => message.type === 'stopped' && resolve(undefined);
+          loader.post({ type: 'stop' });
+        }),
+        sleep(1000),
+      ]);
+      loader.terminate();
+    }
+    await this.#load?.close();
+    for (const port of this.#compute) port.terminate();
+  }
+}
+
+/** @param {any} plain */
+function plainError(plain) {
+  return new SottoError(plain.code, plain.message, plain);
+}
+
+function cores() {
+  return globalThis.navigator?.hardwareConcurrency || 4;
+}
+
+/**
+ * @param {Instance} instance
+ * @param {Uint8Array[]} heads
+ * @param {import('../js/protocol.js').EngineOptions} options
+ * @param {number} threads
+ * @returns {number}
+ */
+function openModel(instance, heads, options, threads) {
+  const { x } = instance;
+  const header = x.header_new() >>> 0;
+  if (!header) throw new SottoError('SOTTO_MEMORY', 'There is no memory for the header.');
+  heads.forEach((bytes, part) => {
+    const at = instance.put(bytes);
+    const code = x.header_push(header, part, at, bytes.length);
+    instance.release(at);
+    if (code !== 0) throw instance.error(x.header_fail(header));
+  });
+  const at = instance.putOptions(options, threads);
+  const model = x.model_open(header, at) >>> 0;
+  instance.release(at);
+  if (!model) throw instance.error(x.open_fail());
+  return model;
+}
+
+/** @param {number} milliseconds @param {import('../js/protocol.js').WasmUrls} wasm */
+async function measure(milliseconds, wasm) {
+  const { module, variant } = await compile(undefined, wasm);
+  const instance = new Instance(module, newMemory(96 << 20));
+  await breathe();
+  const text = instance.x.machine(milliseconds) >>> 0;
+  if (!text) throw new SottoError('SOTTO_MEMORY', 'There is no memory for the measurement.');
+  return { ...JSON.parse(instance.cString(text)), variant, threads: canShare() ? Math.min(8, cores()) : 1 };
+}
+
+/** @param {any} message @returns {Promise<any>} */
+async function handle(message) {
+  if (message.type === 'open') {
+    opening = new Opening(message);
+    return opening.run();
+  }
+  const { id, method, args } = message;
+  if (method === 'machine') return measure(args[0], args[1]);
+  if (method === 'close') {
+    for (const controller of cancels.values()) controller.abort();
+    await opening?.stop();
+    return undefined;
+  }
+  if (!runner) throw new SottoError('SOTTO_EINVAL', 'The model is not open.');
+  const controller = new AbortController();
+  cancels.set(id, controller);
+  try {
+    const part = (/** @type {any} */ value, /** @type {any[] | undefined} */ transfer) => post({ type: 'part', id, value }, transfer);
+    return await runner.call(method, args, controller.signal, part);
+  } finally {
+    cancels.delete(id);
+  }
+}
+
+serve(async (message, send) => {
+  post = send;
+  if (message.type === 'cancel') {
+    const controller = cancels.get(message.id);
+    if (controller) return controller.abort();
+    if (opening && !cancels.size) {
+      await opening.stop();
+      post({ type: 'stopped' });
+    }
+    return;
+  }
+  try {
+    post({ type: 'result', id: message.id, value: await handle(message) });
+  } catch (error) {
+    post({ type: 'failure', id: message.id, error: toPlain(error) });
+    if (message.type === 'open') await opening?.stop();
+  }
+});

@@ -1,0 +1,558 @@
+/**
+ * Brings a model into memory: the header in a throw-away instance, then the tensors, straight to where the
+ * engine wants them; and the file's own bytes into the cache. Runs in the loader's thread, or in the engine's
+ * where threads cannot share memory.
+ */
+import { codeName, CODES } from '../js/codes.js';
+import { aborted, SottoError } from '../js/errors.js';
+import { breathe, isNode, nodeModule, sleep } from '../js/host.js';
+import { SLACK_BYTES, STACK_BYTES } from '../js/protocol.js';
+import { Input, siblings } from './input.js';
+import { Instance, newMemory } from './instance.js';
+import { Ranges } from '../js/ranges.js';
+import { LockedError, openStore, storeFolder } from '../js/store.js';
+
+/** @typedef {import('../js/protocol.js').LoadProgress} LoadProgress */
+
+const HEADER_PIECE = 1 << 20;
+const HEADER_MEMORY = 768 << 20;
+const DIRECT_PIECE = 4 << 20;
+const SMALL_GAP = 64 << 10;
+const REPORT_MS = 100;
+
+/**
+ * Stretches of the files in the order in which they should come.
+ * @typedef {{input: Input, part: number, from: number, to: number}} Stretch
+ */
+
+export class Load {
+  /** @type {import('../js/protocol.js').LoadRequest} */
+  #request;
+  #report;
+  #stop = new AbortController();
+  /** @type {Input[]} */
+  #inputs = [];
+  /** @type {(() => void)[]} */
+  #unlock = [];
+  /** @type {LoadProgress} */
+  #progress = { phase: 'connect', loaded: 0, total: 0, bytesPerSecond: 0, cached: 0 };
+  #reported = 0;
+  #breath = 0;
+  /** @type {{at: number, bytes: number}[]} bytes from the network in the last seconds */
+  #speed = [];
+  /** @type {string | undefined} why nothing is kept, where it is not */
+  #unstored;
+
+  /**
+   * @param {import('../js/protocol.js').LoadRequest} request
+   * @param {(progress: LoadProgress) => void} report
+   */
+  constructor(request, report) {
+    this.#request = request;
+    this.#report = report;
+  }
+
+  get stored() {
+    return this.#inputs.length > 0 && this.#inputs.every((input) => input.store?.complete);
+  }
+
+  get unstored() {
+    return this.#unstored;
+  }
+
+  /** Makes whatever is running reject with SOTTO_ABORTED. */
+  abort() {
+    this.#stop.abort();
+  }
+
+  /** Puts what has arrived on disk and lets everything go. */
+  async close() {
+    this.#stop.abort();
+    for (const input of this.#inputs) await input.close().catch(() => {});
+    for (const unlock of this.#unlock) unlock();
+    this.#inputs = [];
+    this.#unlock = [];
+  }
+
+  /* ---- header ------------------------------------------------------------------------------------------ */
+
+  /**
+   * Reads the header.
+   * @returns {Promise<{info: any, need: number, heads: Uint8Array[]}>}
+   */
+  header() {
+    return this.#guard(() => this.#header());
+  }
+
+  /** What is stored of a file that changed is of no use. @template T @param {() => Promise<T>} work @returns {Promise<T>} */
+  async #guard(work) {
+    try {
+      return await work();
+    } catch (/** @type {any} */ error) {
+      if (error?.code === 'SOTTO_CHANGED') {
+        for (const input of this.#inputs) await input.store?.reset().catch(() => {});
+      }
+      throw error;
+    }
+  }
+
+  /** @returns {Promise<{info: any, need: number, heads: Uint8Array[]}>} */
+  async #header() {
+    const { module, options, maxThreads, parts } = this.#request;
+    this.#tell('connect', true);
+    const instance = new Instance(module, newMemory(8 << 20, HEADER_MEMORY));
+    const { x } = instance;
+    const header = x.header_new() >>> 0;
+    if (!header) throw new SottoError('SOTTO_MEMORY', 'There is no memory to read the header.');
+    for (let i = 0, n = parts.length; i < n; i++) {
+      await this.#add(parts[i]);
+      await this.#readHeader(instance, header, i);
+      if (i > 0) continue;
+      const wanted = x.header_parts(header);
+      if (wanted > parts.length) {
+        const more = parts.length === 1 ? siblings(parts[0], wanted) : undefined;
+        if (!more) {
+          throw new SottoError('SOTTO_EINVAL', `The model is split into ${wanted} files: give all of them, as an array in order.`);
+        }
+        parts.push(...more);
+        n = wanted;
+      }
+    }
+    const at = instance.putOptions(options, maxThreads);
+    const text = x.header_info(header, at) >>> 0;
+    if (!text) throw instance.error(x.header_fail(header));
+    const info = JSON.parse(instance.cString(text));
+    this.#size(info);
+    const heap = x.header_memory(header, at);
+    if (!heap && !this.#request.inspect) throw instance.error(x.header_fail(header));
+    const need = x.heap_base() + heap + SLACK_BYTES + maxThreads * (STACK_BYTES + 128);
+    return { info, need, heads: this.#inputs.map((input) => joined(input.heads, input.headerBytes)) };
+  }
+
+  /** @param {import('../js/protocol.js').Part} part */
+  async #add(part) {
+    const input = new Input(part, this.#request.retries, this.#stop.signal);
+    this.#inputs.push(input);
+    await input.prepare();
+    if (part.kind !== 'url' || this.#request.cache === 'none' || !/^https?:/.test(part.url)) return;
+    await this.#lock(part.url);
+    for (;;) {
+      try {
+        input.store = await openStore(part.url, this.#request.cacheFolder);
+        break;
+      } catch (error) {
+        if (!(error instanceof LockedError)) break;
+        this.#tell('wait', true);
+        await sleep(250, this.#stop.signal);
+        if (this.#stop.signal.aborted) throw aborted();
+      }
+    }
+    if (this.#request.cache === 'reload') await input.store?.reset();
+    const { store } = input;
+    if (!store) this.#unstored ??= 'This host has no place to keep models.';
+    if (store?.ranges.list.length) input.remote?.expect(store.meta);
+    if (store?.meta.size) input.size = store.meta.size;
+  }
+
+  /** One load of an address at a time, over all tabs. @param {string} url */
+  async #lock(url) {
+    if (isNode || !globalThis.navigator?.locks) return;
+    const name = `sotto:${url}`;
+    const hold = (/** @type {() => void} */ got) => {
+      got();
+      return new Promise((release) => this.#unlock.push(() => release(undefined)));
+    };
+    const first = await new Promise((resolve, reject) => {
+      const ask = (/** @type {any} */ lock) => (lock ? hold(() => resolve(true)) : resolve(false));
+      navigator.locks.request(name, { ifAvailable: true }, ask).catch(reject);
+    }).catch(() => true);
+    if (first) return;
+    this.#tell('wait', true);
+    await new Promise((resolve, reject) => {
+      const { signal } = this.#stop;
+      navigator.locks.request(name, { signal }, () => hold(() => resolve(undefined))).catch(() => reject(aborted()));
+    });
+  }
+
+  /**
+   * Pushes bytes of part i until its header is complete: what is stored first, then from where it comes.
+   * @param {Instance} instance
+   * @param {number} header
+   * @param {number} i
+   */
+  async #readHeader(instance, header, i) {
+    const input = this.#inputs[i];
+    const { x } = instance;
+    let at = 0;
+    const push = (/** @type {Uint8Array} */ bytes) => {
+      const address = instance.put(bytes);
+      const code = x.header_push(header, i, address, bytes.length);
+      instance.release(address);
+      if (code !== CODES.OK && code !== CODES.MORE) throw instance.error(x.header_fail(header));
+      input.heads.push({ at, bytes });
+      input.arrived.add(at, at + bytes.length);
+      at += bytes.length;
+      return code === CODES.OK;
+    };
+    const truncated = () =>
+      new SottoError('SOTTO_TRUNCATED', `${input.name} ends after ${at} bytes, inside its header.`, { offset: at });
+    const [stored] = input.store?.ranges.within(0, Infinity) ?? [];
+    while (stored?.[0] === 0 && at < stored[1]) {
+      const bytes = new Uint8Array(Math.min(HEADER_PIECE, stored[1] - at));
+      const n = (await input.store?.read(at, bytes)) ?? 0;
+      if (n === 0) break;
+      this.#progress.cached += n;
+      if (push(bytes.subarray(0, n))) return this.#headerEnds(input, at);
+      this.#tell('header');
+    }
+    for (let ask = HEADER_PIECE; ; ask *= 2) {
+      const reader = input.open(at, at + ask);
+      let got = false;
+      for (;;) {
+        const piece = await reader.next();
+        if (!piece) break;
+        const fresh = piece.at < at ? piece.bytes.subarray(at - piece.at) : piece.bytes;
+        if (fresh.length === 0) continue;
+        got = true;
+        await this.#keep(input, at, fresh);
+        this.#count(input, fresh.length);
+        const complete = push(fresh);
+        this.#tell('header');
+        if (!complete) continue;
+        if (input.random) await reader.cancel();
+        else input.rest = reader;
+        return this.#headerEnds(input, at);
+      }
+      if (!got || !(input.random || input.remote?.ranged)) throw truncated();
+    }
+  }
+
+  /** @param {Input} input @param {number} at */
+  #headerEnds(input, at) {
+    input.headerBytes = at;
+    if (input.remote && !input.size) input.size = input.remote.validator.size;
+  }
+
+  /** Compares the sizes that the headers ask for with those of the files. @param {any} info */
+  #size(info) {
+    const sizes = Array.isArray(info.file_bytes) ? info.file_bytes : [info.file_bytes];
+    this.#inputs.forEach((input, i) => {
+      const wanted = Number(sizes[i] ?? 0);
+      if (input.size && wanted > input.size) {
+        const text = `${input.name} has ${input.size} bytes; its header speaks of ${wanted}. The file is cut off.`;
+        throw new SottoError('SOTTO_TRUNCATED', text, { offset: input.size });
+      }
+      input.size ||= wanted;
+      input.store?.describe({ ...input.remote?.validator, size: input.size });
+    });
+    this.#progress.total = this.#inputs.reduce((sum, input) => sum + input.size, 0);
+  }
+
+  /* ---- tensors ----------------------------------------------------------------------------------------- */
+
+  /**
+   * Feeds the model until it has all of its tensors.
+   * @param {Instance} instance
+   * @param {number} model
+   * @param {number} scratch address of 32 bytes
+   */
+  feed(instance, model, scratch) {
+    return this.#guard(() => this.#feed(instance, model, scratch));
+  }
+
+  /** @param {Instance} instance @param {number} model @param {number} scratch */
+  async #feed(instance, model, scratch) {
+    await this.#checkRoom();
+    for (const [part, input] of this.#inputs.entries()) {
+      for (const { at, bytes } of input.heads) this.#place(instance, model, scratch, part, at, bytes);
+      input.heads = [];
+      await this.#meet(instance, model, scratch, part);
+    }
+    if (this.#inputs.every((input) => input.random)) {
+      await this.#feedPlanned(instance, model, scratch);
+    } else {
+      await this.#feedInOrder(instance, model, scratch);
+    }
+    if (!instance.x.feed_ready(model)) {
+      const fail = instance.x.model_fail(model);
+      if (instance.x.fail_code(fail)) throw instance.error(fail);
+      throw new SottoError('SOTTO_TRUNCATED', 'The file ended before all tensors had arrived.');
+    }
+    this.#tell('ready', true);
+  }
+
+  /**
+   * Where the header came from the cache and more is missing, the server is asked for a first piece: whether the
+   * file is still the same, and whether it gives ranges.
+   * @param {Instance} instance @param {number} model @param {number} scratch @param {number} part
+   */
+  async #meet(instance, model, scratch, part) {
+    const input = this.#inputs[part];
+    if (!input.remote || input.remote.ranged !== undefined || !input.store || input.store.complete) return;
+    const [first] = input.store.ranges.missing(0, input.size);
+    if (!first) return;
+    const pieces = input.open(first[0], Math.min(first[1], first[0] + HEADER_PIECE));
+    let piece = await pieces.next();
+    while (piece) {
+      await this.#arrive(instance, model, scratch, part, piece);
+      if (!input.remote.ranged) {
+        input.rest = pieces;
+        return;
+      }
+      piece = await pieces.next();
+    }
+  }
+
+  /** Bytes of a part, to where the engine wants them. @param {Instance} instance @param {number} model @param {number} scratch @param {number} part @param {number} at @param {Uint8Array} bytes */
+  #place(instance, model, scratch, part, at, bytes) {
+    for (let done = 0; done < bytes.length; ) {
+      const { to, room } = this.#target(instance, model, scratch, part, at + done);
+      const n = Math.min(room, bytes.length - done);
+      instance.u8(to, n).set(done === 0 && n === bytes.length ? bytes : bytes.subarray(done, done + n));
+      this.#commit(instance, model, part, at + done, n);
+      done += n;
+    }
+  }
+
+  /** @param {Instance} instance @param {number} model @param {number} scratch @param {number} part @param {number} at */
+  #target(instance, model, scratch, part, at) {
+    const to = instance.x.feed_target(model, part, at, scratch) >>> 0;
+    const [room] = instance.f64(scratch, 1);
+    if (!to || !(room > 0)) throw instance.error(instance.x.model_fail(model));
+    return { to, room };
+  }
+
+  /** @param {Instance} instance @param {number} model @param {number} part @param {number} at @param {number} n */
+  #commit(instance, model, part, at, n) {
+    const code = instance.x.feed_commit(model, part, at, n);
+    if (code > CODES.DONE) {
+      const error = instance.error(instance.x.model_fail(model));
+      throw error.code === 'SOTTO_OK' ? new SottoError(codeName(code), 'The engine refused the bytes of the file.') : error;
+    }
+  }
+
+  /** In the order of the plan, then what lies between. @param {Instance} instance @param {number} model @param {number} scratch */
+  async #feedPlanned(instance, model, scratch) {
+    /** @type {Stretch[]} */
+    const stretches = [];
+    const add = (/** @type {number} */ part, /** @type {number} */ from, /** @type {number} */ to) => {
+      const last = stretches[stretches.length - 1];
+      if (last?.part === part && from >= last.to && from - last.to <= SMALL_GAP) last.to = Math.max(last.to, to);
+      else stretches.push({ input: this.#inputs[part], part, from, to });
+    };
+    for (let i = 0; instance.x.feed_range(model, i, scratch) === CODES.OK; i++) {
+      const [part, offset, bytes] = instance.f64(scratch, 3);
+      if (this.#inputs[part]) add(part, offset, offset + bytes);
+    }
+    for (const [part, input] of this.#inputs.entries()) add(part, 0, input.size);
+    /** @type {{stretch: Stretch, pieces: import('./input.js').Pieces, first: Promise<any>} | undefined} */
+    let ahead;
+    const begin = (/** @type {Stretch} */ stretch) => {
+      const pieces = stretch.input.open(stretch.from, stretch.to);
+      const first = pieces.next();
+      first.catch(() => {});
+      return { stretch, pieces, first };
+    };
+    const queue = this.#pending(stretches);
+    for (let next = queue.next(); !next.done; ) {
+      const stretch = next.value;
+      if (stretch.input.readsDirectly(stretch.from)) {
+        await this.#feedDirectly(instance, model, scratch, stretch);
+        next = queue.next();
+        continue;
+      }
+      const { pieces, first } = ahead ?? begin(stretch);
+      ahead = undefined;
+      const following = queue.next();
+      let piece = await first;
+      while (piece) {
+        await this.#arrive(instance, model, scratch, stretch.part, piece);
+        const left = stretch.to - piece.at - piece.bytes.length;
+        if (!ahead && left < HEADER_PIECE && !following.done && following.value.input.remote) {
+          if (!following.value.input.readsDirectly(following.value.from)) ahead = begin(following.value);
+        }
+        piece = left > 0 ? await pieces.next() : undefined;
+      }
+      await pieces.cancel();
+      next = following;
+    }
+  }
+
+  /**
+   * Cuts stretches into what has not arrived, and that into what is stored and what is not.
+   * @param {Stretch[]} stretches
+   * @returns {Generator<Stretch, void, void>}
+   */
+  *#pending(stretches) {
+    /* What was given out counts as arrived, so that a stretch is never asked for twice. */
+    const given = this.#inputs.map((input) => new Ranges(input.arrived.list));
+    for (const { input, part, from, to } of stretches) {
+      for (const [a, b] of given[part].missing(from, to)) {
+        given[part].add(a, b);
+        let at = a;
+        for (const [c, d] of input.store?.ranges.within(a, b) ?? []) {
+          if (c > at) yield { input, part, from: at, to: c };
+          yield { input, part, from: c, to: d };
+          at = d;
+        }
+        if (at < b) yield { input, part, from: at, to: b };
+      }
+    }
+  }
+
+  /** From disk, without a copy in between. @param {Instance} instance @param {number} model @param {number} scratch @param {Stretch} stretch */
+  async #feedDirectly(instance, model, scratch, { input, part, from, to }) {
+    const cached = !!input.store;
+    for (let at = from; at < to; ) {
+      const { to: address, room } = this.#target(instance, model, scratch, part, at);
+      const n = await input.readInto(at, instance.u8(address, Math.min(room, to - at, DIRECT_PIECE)));
+      if (!(n > 0)) throw new SottoError('SOTTO_TRUNCATED', `${input.name} ends after ${at} bytes.`, { offset: at });
+      this.#commit(instance, model, part, at, n);
+      input.arrived.add(at, at + n);
+      if (cached) this.#progress.cached += n;
+      at += n;
+      this.#tell('cache');
+      await this.#pause();
+    }
+  }
+
+  /** Everything from the first to the last byte, part by part. @param {Instance} instance @param {number} model @param {number} scratch */
+  async #feedInOrder(instance, model, scratch) {
+    for (const [part, input] of this.#inputs.entries()) {
+      if (input.random && input.remote === undefined) {
+        for (const [from, to] of input.arrived.missing(0, input.size)) {
+          const pieces = input.open(from, to);
+          for (let p = await pieces.next(); p; p = await pieces.next()) await this.#arrive(instance, model, scratch, part, p);
+        }
+        continue;
+      }
+      let got = true;
+      while (input.size === 0 || input.arrived.missing(0, input.size).length > 0) {
+        const [from = input.headerBytes, to = input.size] = input.arrived.missing(0, input.size)[0] ?? [];
+        const [stored] = input.store?.ranges.within(from, to || Infinity) ?? [];
+        if (stored?.[0] === from) {
+          await this.#feedDirectly(instance, model, scratch, { input, part, from, to: Math.min(stored[1], to) });
+          continue;
+        }
+        input.rest ??= input.open(from, Infinity);
+        const piece = await input.rest.next();
+        if (piece) {
+          got = true;
+          await this.#arrive(instance, model, scratch, part, piece);
+        } else {
+          input.rest = undefined;
+          if (!input.size) break;
+          if (!got || !input.remote) throw new SottoError('SOTTO_TRUNCATED', `${input.name} ends too early.`);
+          got = false;
+        }
+      }
+      await input.rest?.cancel();
+      input.rest = undefined;
+    }
+  }
+
+  /** A piece from outside. @param {Instance} instance @param {number} model @param {number} scratch @param {number} part @param {{at: number, bytes: Uint8Array}} piece */
+  async #arrive(instance, model, scratch, part, { at, bytes }) {
+    const input = this.#inputs[part];
+    const fresh = input.arrived.missing(at, at + bytes.length);
+    for (const [from, to] of fresh) {
+      const piece = fresh.length === 1 && to - from === bytes.length ? bytes : bytes.subarray(from - at, to - at);
+      this.#place(instance, model, scratch, part, from, piece);
+      await this.#keep(input, from, piece);
+      input.arrived.add(from, to);
+      this.#count(input, to - from);
+    }
+    this.#tell('download');
+    await this.#pause();
+  }
+
+  /* ---- cache and progress ------------------------------------------------------------------------------ */
+
+  /** @param {Input} input @param {number} at @param {Uint8Array} bytes */
+  async #keep(input, at, bytes) {
+    const { store, remote } = input;
+    if (!store || !remote) return;
+    try {
+      if (!store.meta.etag && !store.meta.modified) store.describe({ ...remote.validator, size: input.size || remote.validator.size });
+      await store.write(at, bytes);
+    } catch (/** @type {any} */ error) {
+      const full = error?.name === 'QuotaExceededError' || error?.code === 'ENOSPC';
+      await this.#forgo(input, full ? 'The disk (or this site’s share of it) is full' : `Storing failed (${error?.message ?? error})`);
+    }
+  }
+
+  /** Goes on without keeping more of the file; what is stored stays readable. @param {Input} input @param {string} reason */
+  async #forgo(input, reason) {
+    this.#unstored ??= `${reason}: the model will have to be downloaded again next time.`;
+    this.#progress.warning = this.#unstored;
+    input.store?.freeze();
+    this.#tell('download', true);
+  }
+
+  /** A full disk is noticed before the download, where the host tells. */
+  async #checkRoom() {
+    for (const input of this.#inputs) {
+      if (!input.store || input.store.complete) continue;
+      const left = input.size - input.store.ranges.bytes;
+      const free = await freeBytes(this.#request.cacheFolder);
+      if (free !== undefined && left + SLACK_BYTES > free) {
+        const mib = (/** @type {number} */ n) => `${Math.round(n / 2 ** 20)} MiB`;
+        await this.#forgo(input, `The model takes ${mib(left)} of storage and ${mib(free)} are free`);
+      }
+    }
+  }
+
+  /** @param {Input} input @param {number} bytes from the network */
+  #count(input, bytes) {
+    if (!input.remote) return;
+    const now = performance.now();
+    this.#speed.push({ at: now, bytes });
+    while (this.#speed.length > 2 && this.#speed[0].at < now - 3000) this.#speed.shift();
+  }
+
+  /** @param {LoadProgress['phase']} phase @param {boolean} [now] not only after a while */
+  #tell(phase, now = false) {
+    const time = performance.now();
+    const p = this.#progress;
+    if (!now && phase === p.phase && time - this.#reported < REPORT_MS) return;
+    this.#reported = time;
+    p.phase = phase;
+    p.loaded = this.#inputs.reduce((sum, input) => sum + input.arrived.bytes, 0);
+    const [oldest] = this.#speed;
+    const bytes = this.#speed.reduce((sum, s) => sum + s.bytes, 0);
+    p.bytesPerSecond = oldest && time - oldest.at > 50 ? Math.round((bytes * 1000) / (time - oldest.at)) : 0;
+    this.#report({ ...p });
+  }
+
+  /** Lets messages in, such as one that stops all this. */
+  async #pause() {
+    const now = performance.now();
+    if (now - this.#breath > 20) {
+      await breathe();
+      this.#breath = performance.now();
+    }
+    if (this.#stop.signal.aborted) throw aborted();
+  }
+}
+
+/** @param {{at: number, bytes: Uint8Array}[]} pieces @param {number} size */
+function joined(pieces, size) {
+  const out = new Uint8Array(size);
+  for (const { at, bytes } of pieces) out.set(bytes, at);
+  return out;
+}
+
+/** Bytes that can still be stored; undefined where the host does not tell. @param {string | undefined} folder */
+async function freeBytes(folder) {
+  try {
+    if (isNode) {
+      const fs = await nodeModule('node:fs');
+      const { bavail, bsize } = fs.statfsSync(await storeFolder(folder));
+      return bavail * bsize;
+    }
+    const { quota, usage } = await navigator.storage.estimate();
+    return quota === undefined || usage === undefined ? undefined : quota - usage;
+  } catch {
+    return undefined;
+  }
+}

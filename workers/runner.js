@@ -1,0 +1,411 @@
+/**
+ * What an open model can do: the calls of the page, on the engine's instance. Work that walks the model takes
+ * turns; everything else runs between its slices.
+ */
+import { aborted, SottoError } from '../js/errors.js';
+import { codeName, CODES } from '../js/codes.js';
+import { breathe, sleep } from '../js/host.js';
+import { SLICE_MS } from '../js/protocol.js';
+import { Instance } from './instance.js';
+
+const ADD_SPECIAL = 1;
+const PARSE_SPECIAL = 2;
+const REMOVE_SPECIAL = 1;
+const SHOW_SPECIAL = 2;
+
+/** @typedef {(value: any, transfer?: any[]) => void} PartSink */
+
+export class Runner {
+  /** @type {Instance} */
+  #instance;
+  #model;
+  #extra;
+  /** @type {number} address of 128 bytes for results */
+  #out;
+  /** @type {Map<number, {handle: number, used: number}>} sequences by the page's number */
+  #sequences = new Map();
+  #clock = 0;
+  /** @type {Promise<void>} the end of the queue for the model */
+  #turn = Promise.resolve();
+  #ready = false;
+  /** @type {(() => void)[]} */
+  #hungry = [];
+  /** @type {SottoError | undefined} */
+  #lost;
+  /** @type {{stored: boolean, reason?: string} | undefined} */
+  #kept;
+
+  /**
+   * @param {Instance} instance
+   * @param {number} model
+   * @param {{variant: string, threads: number, info: any, post: (message: any) => void}} extra
+   */
+  constructor(instance, model, extra) {
+    this.#instance = instance;
+    this.#model = model;
+    this.#extra = { ...extra };
+    this.#out = instance.alloc(128);
+  }
+
+  /* ---- state ------------------------------------------------------------------------------------------- */
+
+  /** More of the file has arrived; all of it when ready. @param {boolean} ready */
+  fed(ready) {
+    this.#ready ||= ready;
+    for (const wake of this.#hungry.splice(0)) wake();
+  }
+
+  /** @param {{stored: boolean, reason?: string}} kept */
+  keep(kept) {
+    this.#kept = kept;
+  }
+
+  /** @param {SottoError} error */
+  lose(error) {
+    this.#lost ??= error;
+    this.#instance.x.workers_lost();
+    this.fed(false);
+  }
+
+  stop() {
+    this.#lost ??= new SottoError('SOTTO_CLOSED', 'The model was closed.');
+    this.#instance.x.workers_stop();
+    this.fed(false);
+  }
+
+  info() {
+    const { x, memory } = this.#instance;
+    const text = x.model_info(this.#model) >>> 0;
+    if (!text) throw this.#error(CODES.MEMORY);
+    const info = JSON.parse(this.#instance.cString(text));
+    const { variant, threads } = this.#extra;
+    return {
+      ...info,
+      variant,
+      threads,
+      memory: { ...info.memory, wasm: memory.buffer.byteLength, heap: x.heap_used(), peak: x.heap_peak() },
+      cache: this.#kept,
+    };
+  }
+
+  /**
+   * @param {number} wanted 0: measured
+   * @param {number} most
+   */
+  async chooseThreads(wanted, most) {
+    const { x } = this.#instance;
+    for (const begin = performance.now(); x.workers_joined() < most - 1; await sleep(1)) {
+      if (performance.now() - begin > 10000) throw new SottoError('SOTTO_WORKER_LOST', 'The compute threads did not start.');
+    }
+    let best = wanted || 1;
+    if (!wanted && most > 1) {
+      /* The fewest threads that are within a few percent of the fastest. */
+      const times = Array.from({ length: most }, (_, i) => {
+        const tries = Array.from({ length: 5 }, () => x.threads_probe(i + 1));
+        return Math.min(...tries.filter((t) => t >= 0));
+      });
+      const fastest = Math.min(...times);
+      best = times.findIndex((time) => time <= fastest * 1.08) + 1 || 1;
+    }
+    this.#check(x.set_threads(this.#model, best));
+    this.#extra.threads = best;
+  }
+
+  /* ---- calls ------------------------------------------------------------------------------------------- */
+
+  /**
+   * @param {string} method
+   * @param {any[]} args
+   * @param {AbortSignal} signal
+   * @param {PartSink} part
+   * @returns {Promise<any>}
+   */
+  async call(method, args, signal, part) {
+    if (this.#lost) throw this.#lost;
+    switch (method) {
+      case 'tokenize':
+        return this.#tokenize(args[0], (args[1] ? ADD_SPECIAL : 0) | (args[2] ? PARSE_SPECIAL : 0));
+      case 'tokenizePrompt':
+        return this.#tokenizePrompt(args[0], args[1]);
+      case 'detokenize':
+        return this.#detokenize(args[0], (args[1] ? REMOVE_SPECIAL : 0) | (args[2] ? SHOW_SPECIAL : 0));
+      case 'template':
+        return this.#template(args[0], args[1]);
+      case 'generate':
+        return this.#inTurn(signal, () => this.#generate(args, signal, part));
+      case 'evaluate':
+        return this.#inTurn(signal, () => this.#evaluate(args, signal, part));
+      case 'seqLength':
+        return this.#inTurn(signal, async () => this.#instance.x.seq_length(this.#sequence(args[0])) >>> 0);
+      case 'seqFork':
+        return this.#inTurn(signal, async () => this.#fork(args[0]));
+      case 'seqTruncate':
+        return this.#inTurn(signal, async () => {
+          this.#check(this.#instance.x.seq_truncate(this.#sequence(args[0]), args[1]));
+        });
+      case 'seqClose':
+        return this.#inTurn(signal, async () => this.#close(args[0]));
+      case 'profileStart':
+        return this.#inTurn(signal, async () => this.#instance.x.profile_start(this.#model));
+      case 'profile':
+        return this.#inTurn(signal, async () => JSON.parse(this.#instance.cString(this.#instance.x.profile(this.#model))));
+      default:
+        throw new SottoError('SOTTO_UNSUPPORTED', `The engine has no call "${method}".`);
+    }
+  }
+
+  /**
+   * Runs work when all that was asked for earlier is through.
+   * @template T
+   * @param {AbortSignal} signal
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async #inTurn(signal, work) {
+    const before = this.#turn;
+    let done = () => {};
+    this.#turn = new Promise((resolve) => (done = resolve));
+    try {
+      await before;
+      if (this.#lost) throw this.#lost;
+      if (signal.aborted) throw aborted();
+      return await work();
+    } finally {
+      done();
+    }
+  }
+
+  /** @param {number} code */
+  #error(code) {
+    const error = this.#instance.error(this.#instance.x.model_fail(this.#model));
+    return error.code === codeName(code) ? error : new SottoError(codeName(code), error.message || 'The engine failed.');
+  }
+
+  /** @param {number} code */
+  #check(code) {
+    if (code !== CODES.OK && code !== CODES.MORE && code !== CODES.DONE) throw this.#error(code);
+  }
+
+  /* ---- text -------------------------------------------------------------------------------------------- */
+
+  /** @param {string} text @param {number} flags @returns {Uint32Array} */
+  #tokenize(text, flags) {
+    const instance = this.#instance;
+    const { at, size } = instance.putText(text);
+    const code = instance.x.tokenize(this.#model, at, size, flags, this.#out);
+    instance.release(at);
+    this.#check(code);
+    const [ids, n] = instance.u32(this.#out, 2);
+    return instance.u32(ids, n).slice();
+  }
+
+  /**
+   * A prompt's ids; where the text begins with BOS and the tokenizer adds another, one is taken away.
+   * @param {string} text
+   * @param {boolean} whole not the continuation of something
+   */
+  #tokenizePrompt(text, whole) {
+    const ids = this.#tokenize(text, PARSE_SPECIAL | (whole ? ADD_SPECIAL : 0));
+    if (!whole || ids.length < 2 || ids[0] !== ids[1]) return ids;
+    const bare = this.#tokenize(text, PARSE_SPECIAL);
+    return bare.length < ids.length && bare[0] === ids[0] ? ids.subarray(1).slice() : ids;
+  }
+
+  /** @param {Uint32Array} ids @param {number} flags */
+  #detokenize(ids, flags) {
+    const instance = this.#instance;
+    const at = instance.put(ids);
+    const code = instance.x.detokenize(this.#model, at, ids.length, flags, this.#out);
+    instance.release(at);
+    this.#check(code);
+    const [text, size] = instance.u32(this.#out, 2);
+    return instance.text(text, size);
+  }
+
+  /** @param {string | undefined} source @param {string} variables JSON */
+  #template(source, variables) {
+    const instance = this.#instance;
+    const template = source === undefined ? { at: 0 } : instance.putText(source);
+    const { at, size } = instance.putText(variables);
+    const code = instance.x.render(this.#model, template.at, at, size, Date.now() / 1000, this.#out);
+    instance.release(at);
+    if (template.at) instance.release(template.at);
+    this.#check(code);
+    const [text, length] = instance.u32(this.#out, 2);
+    return instance.text(text, length);
+  }
+
+  /* ---- sequences --------------------------------------------------------------------------------------- */
+
+  /** The engine's sequence for the page's number, made when it is first used. @param {number} id */
+  #sequence(id) {
+    let found = this.#sequences.get(id);
+    if (!found) {
+      found = { handle: this.#instance.x.seq_new(this.#model) >>> 0, used: 0 };
+      if (!found.handle) throw this.#error(CODES.MEMORY);
+      this.#sequences.set(id, found);
+    }
+    found.used = ++this.#clock;
+    return found.handle;
+  }
+
+  /** Numbers of the engine's own sequences are negative. @param {number} id */
+  #fork(id) {
+    const handle = this.#instance.x.seq_fork(this.#sequence(id)) >>> 0;
+    if (!handle) throw this.#error(CODES.MEMORY);
+    const number = -++this.#clock;
+    this.#sequences.set(number, { handle, used: this.#clock });
+    return number;
+  }
+
+  /** @param {number} id */
+  #close(id) {
+    const found = this.#sequences.get(id);
+    if (found) this.#instance.x.seq_free(found.handle);
+    this.#sequences.delete(id);
+  }
+
+  /**
+   * Gives back the cache of the sequence that was not used for the longest time; it is evaluated again when it is
+   * needed. Only generation knows how to do that, so only its sequences are taken.
+   * @param {number} id of the sequence that needs room
+   * @returns {boolean} whether there was one
+   */
+  #evict(id) {
+    const { x } = this.#instance;
+    let oldest;
+    for (const [other, s] of this.#sequences) {
+      if (other === id || !this.#generated.has(other) || x.seq_length(s.handle) === 0) continue;
+      if (!oldest || s.used < oldest.used) oldest = s;
+    }
+    if (!oldest) return false;
+    this.#check(x.seq_truncate(oldest.handle, 0));
+    return true;
+  }
+
+  /** @type {Set<number>} sequences that generate, whose contents can be made again from their prompts */
+  #generated = new Set();
+
+  /* ---- evaluation -------------------------------------------------------------------------------------- */
+
+  /** Until more of the weights have arrived. @param {AbortSignal} signal */
+  async #wait(signal) {
+    if (!this.#ready) await Promise.race([new Promise((r) => this.#hungry.push(() => r(undefined))), sleep(20, signal)]);
+    else await breathe();
+  }
+
+  /** @param {any[]} args @param {AbortSignal} signal @param {PartSink} part */
+  async #evaluate([id, ids, want], signal, part) {
+    const instance = this.#instance;
+    const { x } = instance;
+    const sequence = this.#sequence(id);
+    const vocabulary = x.model_vocab(this.#model) >>> 0;
+    const at = instance.put(ids);
+    try {
+      let code = x.run_begin(this.#model, sequence, at, ids.length, want);
+      while (code === CODES.CONTEXT_FULL || code === CODES.MEMORY) {
+        if (!this.#evict(id)) break;
+        code = x.run_begin(this.#model, sequence, at, ids.length, want);
+      }
+      this.#check(code);
+    } finally {
+      instance.release(at);
+    }
+    for (;;) {
+      const code = x.run_step(this.#model, SLICE_MS);
+      if (code !== CODES.NOT_READY) this.#check(code);
+      const rows = code === CODES.NOT_READY ? 0 : x.run_rows(this.#model);
+      for (let i = 0; i < rows; i++) {
+        const row = instance.floats(x.run_row(this.#model, i), vocabulary);
+        part(row, [row.buffer]);
+      }
+      if (code === CODES.OK || code === CODES.DONE) return undefined;
+      await (code === CODES.NOT_READY ? this.#wait(signal) : breathe());
+      if (this.#lost) throw this.#lost;
+      if (signal.aborted) {
+        x.model_abort(this.#model);
+        x.run_step(this.#model, SLICE_MS);
+        throw aborted();
+      }
+    }
+  }
+
+  /** @param {any[]} args @param {AbortSignal} signal @param {PartSink} part */
+  async #generate([id, ids, params, stops, tellProgress], signal, part) {
+    const instance = this.#instance;
+    const { x } = instance;
+    const sequence = this.#sequence(id);
+    this.#generated.add(id);
+    const prompt = instance.put(ids);
+    const numbers = instance.alloc(params.length * 8);
+    instance.f64(numbers, params.length).set(params);
+    const texts = new TextEncoder().encode(stops.map((/** @type {string} */ s) => `${s}\0`).join(''));
+    /* Room for one pointer a text, 4 bytes each on wasm32. */
+    const stopBytes = new Uint8Array(stops.length * 4 + texts.length);
+    stopBytes.set(texts, stops.length * 4);
+    const stopAt = instance.put(stopBytes);
+    let generation = 0;
+    try {
+      const begin = () => x.gen_new(sequence, prompt, ids.length, numbers, stopAt, stops.length) >>> 0;
+      generation = begin();
+      while (!generation && this.#evict(id)) generation = begin();
+      if (!generation) throw this.#generationError();
+      return await this.#steps(generation, id, signal, part, tellProgress);
+    } finally {
+      if (generation) x.gen_free(generation);
+      for (const at of [prompt, numbers, stopAt]) instance.release(at);
+    }
+  }
+
+  #generationError() {
+    const own = this.#instance.error(this.#instance.x.open_fail());
+    return own.code === 'SOTTO_OK' ? this.#instance.error(this.#instance.x.model_fail(this.#model)) : own;
+  }
+
+  /**
+   * @param {number} generation
+   * @param {number} id
+   * @param {AbortSignal} signal
+   * @param {PartSink} part
+   * @param {boolean} tellProgress
+   */
+  async #steps(generation, id, signal, part, tellProgress) {
+    const instance = this.#instance;
+    const { x } = instance;
+    let told = -1;
+    for (;;) {
+      const code = x.gen_step(generation, SLICE_MS);
+      if ((code === CODES.CONTEXT_FULL || code === CODES.MEMORY) && this.#evict(id)) continue;
+      if (code !== CODES.NOT_READY) this.#check(code);
+      const piece = this.#take(generation);
+      if (code === CODES.DONE || code === CODES.OK) {
+        const eog = piece.ids.length > 0 && x.is_eog(this.#model, piece.ids[piece.ids.length - 1]) !== 0;
+        if (eog) piece.ids.pop();
+        return { ...piece, eog, stats: this.#stats(generation) };
+      }
+      if (piece.text || piece.ids.length) part(piece);
+      else if (tellProgress) {
+        const stats = this.#stats(generation);
+        if (stats[7] !== told) part({ prefill: [stats[7], stats[1] - stats[2]] });
+        told = stats[7];
+      }
+      await (code === CODES.NOT_READY ? this.#wait(signal) : breathe());
+      if (this.#lost) throw this.#lost;
+      if (signal.aborted) return { ...this.#take(generation), eog: false, stats: this.#stats(generation) };
+    }
+  }
+
+  /** @param {number} generation */
+  #take(generation) {
+    const instance = this.#instance;
+    instance.x.gen_take(generation, this.#out);
+    const [text, size, ids, n] = instance.u32(this.#out, 4);
+    return { text: instance.text(text, size), ids: Array.from(instance.u32(ids, n)) };
+  }
+
+  /** @param {number} generation */
+  #stats(generation) {
+    this.#instance.x.gen_stats(generation, this.#out);
+    return Array.from(this.#instance.f64(this.#out, 8));
+  }
+}
