@@ -9,6 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { checkFused, checkImports, checkSymbols } from './checks/objects.mjs';
 import { checkLayers } from './checks/layers.mjs';
+import { caseFolders } from './models.mjs';
 import { buildPreset } from '../tools/build.mjs';
 import { checkSources } from '../tools/check.mjs';
 import { ensureBrowsers, ensureModel, ensureModules, ensureToolchain } from '../tools/setup.mjs';
@@ -23,10 +24,7 @@ const summary = [];
 const started = Date.now();
 const seconds = (/** @type {number} */ from) => `${((Date.now() - from) / 1000).toFixed(1)} s`;
 
-/** Reference cases: those of the repository and, beside the clone, the large collection where it is present. */
-const cases = [path.join(root, 'tests/cases'), path.resolve(root, '../shared/cases')].filter((folder) =>
-  fs.existsSync(folder),
-);
+const cases = caseFolders;
 const largeCases = cases.at(-1);
 
 /**
