@@ -147,10 +147,3 @@ const struct kern_vec_table kern_vec_scalar = {
     .glu = glu, .add = add, .mul = mul, .scale = scale, .axpy = axpy, .dot = dot, .max = max,
     .argmax = argmax, .softmax = softmax, .softcap = softcap, .rope = rope,
 };
-
-/* Until a level brings its own. */
-const struct kern_vec_table kern_vec_simd = {
-    .rms_norm = rms_norm, .layer_norm = layer_norm, .l2_norm = l2_norm, .unary = unary,
-    .glu = glu, .add = add, .mul = mul, .scale = scale, .axpy = axpy, .dot = dot, .max = max,
-    .argmax = argmax, .softmax = softmax, .softcap = softcap, .rope = rope,
-};
