@@ -192,12 +192,12 @@ await stage('layers', async () => report([checkLayers(root)]));
 
 await stage('objects', async () => {
   const library = path.join(root, 'build/native/libsotto-core.a');
-  const modules = find(dist, /\.wasm$/);
   const checks = [checkSymbols(tools().llvm, library), checkFused(tools(), library)];
-  for (const file of modules) checks.push(checkFused(tools(), file));
-  // Node 20 does not read relaxed SIMD without being asked to; the browsers check that module by loading it.
-  for (const file of [path.join(dist, 'sotto-simd.wasm')]) {
-    checks.push(checkImports(fs.readFileSync(file), path.basename(file)));
+  const { variants } = JSON.parse(fs.readFileSync(path.join(root, 'wasm/variants.json'), 'utf8'));
+  for (const { name, kind } of variants) {
+    const file = path.join(dist, `${name}.wasm`);
+    checks.push(checkFused(tools(), file));
+    if (kind === 'module') checks.push(checkImports(fs.readFileSync(file), path.basename(file)));
   }
   return report(checks);
 });
