@@ -47,6 +47,8 @@ void vocab_decode(const struct vocab *v, const uint32_t *ids, size_t n, unsigned
 
 /* Streaming: bytes of tokens one by one, cut only between whole UTF-8 characters. */
 struct detok { const struct vocab *vocab; bool special, first; uint8_t held[4]; uint32_t n_held; };
+/* Starts a stream that continues a text. For one that starts a text set `first`: then the leading space
+ * that some tokenizers add is taken off, as vocab_decode does. */
 void detok_init(struct detok *d, const struct vocab *v, bool special);
 void detok_push(struct detok *d, uint32_t id, struct sbuf *out);
 void detok_finish(struct detok *d, struct sbuf *out); /* an unfinished character becomes U+FFFD */
