@@ -1,0 +1,61 @@
+/* The list of architectures: one line each, the record is in arch/<name>.c. */
+#include "model/arch.h"
+#include <string.h>
+
+#define ARCHS(X) \
+    X(llama)     \
+    X(qwen2)     \
+    X(qwen3)     \
+    X(gemma)     \
+    X(gemma2)    \
+    X(gemma3)    \
+    X(phi3)
+
+#define X(name) extern const struct arch arch_##name;
+ARCHS(X)
+#undef X
+
+static const struct arch *const list[] = {
+#define X(name) &arch_##name,
+    ARCHS(X)
+#undef X
+};
+
+enum { N_ARCHS = sizeof list / sizeof *list, NAME_MAX_COMPARED = 32 };
+
+const struct arch *arch_at(uint32_t i) { return i < N_ARCHS ? list[i] : NULL; }
+
+const struct arch *arch_find(struct gguf_str name) {
+    for (uint32_t i = 0; i < N_ARCHS; i++)
+        if (strlen(list[i]->name) == name.size && !memcmp(list[i]->name, name.text, name.size)) return list[i];
+    return NULL;
+}
+
+/* Levenshtein distance over at most NAME_MAX_COMPARED bytes of each. */
+static uint32_t distance(const char *a, size_t n_a, const char *b, size_t n_b) {
+    uint32_t row[NAME_MAX_COMPARED + 1];
+    if (n_a > NAME_MAX_COMPARED) n_a = NAME_MAX_COMPARED;
+    if (n_b > NAME_MAX_COMPARED) n_b = NAME_MAX_COMPARED;
+    for (uint32_t j = 0; j <= n_b; j++) row[j] = j;
+    for (uint32_t i = 0; i < n_a; i++) {
+        uint32_t diagonal = row[0];
+        row[0] = i + 1;
+        for (uint32_t j = 0; j < n_b; j++) {
+            uint32_t best = diagonal + (a[i] != b[j]);
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j + 1] + 1 < best) best = row[j + 1] + 1;
+            diagonal = row[j + 1];
+            row[j + 1] = best;
+        }
+    }
+    return row[n_b];
+}
+
+const char *arch_nearest(struct gguf_str name) {
+    uint32_t best = UINT32_MAX, at = 0;
+    for (uint32_t i = 0; i < N_ARCHS; i++) {
+        uint32_t d = distance(name.text, name.size, list[i]->name, strlen(list[i]->name));
+        if (d < best) best = d, at = i;
+    }
+    return list[at]->name;
+}

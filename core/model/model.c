@@ -1,0 +1,148 @@
+#include "model/model.h"
+#include "base/fmath.h"
+#include "model/run.h"
+#include <string.h>
+
+int model_describe(struct model *m, struct fail *f) {
+    m->weights.heap = m->plan.heap = m->heap;
+    int rc = hparams_read(&m->hp, m->heap, m->g[0], f);
+    if (rc) return rc;
+    uint32_t context = m->options.context;
+    if (!context) context = m->hp.n_ctx_train < 4096 ? m->hp.n_ctx_train : 4096;
+    m->options.context = context;
+    struct builder b = {.hp = &m->hp, .parts = &m->parts, .weights = &m->weights, .plan = &m->plan, .exact = m->options.exact,
+                        .long_rope = context > m->hp.n_ctx_orig, .f = f};
+    rc = plan_build(&b);
+    if (rc) model_forget(m);
+    return rc;
+}
+
+void model_forget(struct model *m) {
+    plan_free(&m->plan);
+    weights_free(&m->weights);
+    hparams_free(&m->hp, m->heap);
+}
+
+uint32_t model_max_rows(const struct hparams *hp, uint32_t batch) {
+    uint32_t rows = (uint32_t)(LOGITS_BYTES / ((uint64_t)hp->n_vocab * sizeof(float)));
+    rows = rows < 1 ? 1 : rows > 64 ? 64 : rows;
+    return rows < batch ? rows : batch;
+}
+
+static void most(uint64_t *value, uint64_t other) {
+    if (other > *value) *value = other;
+}
+
+/* Sizes that depend on ops: shared activations, partial sums, private scratch. */
+static void measure_ops(struct model *m) {
+    uint32_t batch = m->options.batch;
+    m->acts_bytes = m->partials_bytes = 0;
+    m->thread_bytes = align64((uint64_t)m->hp.n_embd * sizeof(float)); /* a row aside */
+    for (uint32_t i = 0; i < m->plan.n_ops; i++) {
+        const struct op *op = &m->plan.ops[i];
+        if (op->kind == OP_LINEAR) {
+            most(&m->thread_bytes, linear_scratch(m, op));
+            most(&m->acts_bytes, linear_acts(m, op, batch));
+        } else if (op->kind == OP_ATTN) {
+            most(&m->thread_bytes, attn_scratch(m, op));
+            most(&m->partials_bytes, attn_partials(m, op));
+        } else if (op->kind == OP_EXPERTS || op->kind == OP_EXPERTS_DOWN || op->kind == OP_ROUTE) {
+            most(&m->thread_bytes, experts_scratch(m, op));
+            most(&m->acts_bytes, experts_acts(m, op));
+        } else most(&m->thread_bytes, align64((uint64_t)op->width * sizeof(float)));
+    }
+}
+
+void model_layout(struct model *m, struct layout *l) {
+    const struct run_options *o = &m->options;
+    uint64_t n = o->batch, start = l->at;
+    for (uint32_t i = 0; i < m->weights.n; i++) m->weights.list[i].data = layout_take(l, weight_bytes(&m->weights.list[i]));
+    m->weight_bytes = l->at - start;
+    kv_layout(&m->kv, &m->hp, o->kv_type, o->context, o->n_sequences, o->batch, l);
+
+    start = l->at;
+    m->scratch = NULL;
+    measure_ops(m);
+    m->max_rows = model_max_rows(&m->hp, o->batch);
+    m->logits = layout_take(l, (uint64_t)m->max_rows * m->hp.n_vocab * sizeof(float));
+    m->acts = layout_take(l, m->acts_bytes);
+    m->partials = layout_take(l, m->partials_bytes);
+    m->threads = layout_take(l, m->thread_bytes * o->max_threads);
+    m->lists = m->hp.n_expert ? layout_take(l, (m->hp.n_expert + 1 + 2 * n * m->hp.n_expert_used) * sizeof(uint32_t)) : NULL;
+    m->alibi = m->hp.alibi_bias > 0 ? layout_take(l, m->hp.n_head * sizeof(float)) : NULL;
+    rope_layout(m, l);
+    m->op_ms = layout_take(l, m->plan.n_ops * sizeof(double));
+
+    m->max_seqs = o->n_sequences * 4; /* forks share pages */
+    m->seqs = layout_take(l, (uint64_t)m->max_seqs * sizeof *m->seqs);
+    for (uint32_t i = 0; i < m->max_seqs; i++) {
+        uint32_t *tokens = layout_take(l, (uint64_t)o->context * sizeof(uint32_t)), *pages[KV_GROUPS] = {NULL};
+        for (uint32_t g = 0; g < m->kv.n_groups; g++) pages[g] = layout_take(l, m->kv.groups[g].table_pages * sizeof(uint32_t));
+        if (!l->base) continue;
+        m->seqs[i] = (struct seq){.model = m, .tokens = tokens};
+        memcpy(m->seqs[i].kv.pages, pages, sizeof pages);
+    }
+    struct walk *w = &m->walk;
+    w->entries = layout_take(l, (uint64_t)m->max_seqs * sizeof *w->entries);
+    for (uint32_t i = 0; i < m->max_seqs; i++) {
+        uint32_t *tokens = layout_take(l, (uint64_t)o->context * sizeof(uint32_t));
+        if (l->base) w->entries[i].tokens = tokens;
+    }
+    w->segments = layout_take(l, n * sizeof *w->segments);
+    w->tokens = layout_take(l, n * sizeof(uint32_t));
+    w->positions = layout_take(l, n * sizeof(uint32_t));
+    w->row_token = layout_take(l, n * sizeof(uint32_t));
+    w->row_entry = layout_take(l, n * sizeof(uint32_t));
+
+    struct feed *feed = &m->feed;
+    size_t tile = 0;
+    for (uint32_t i = 0; i < m->weights.n; i++)
+        if (!m->weights.list[i].vector && m->weights.list[i].row_bytes * TILE_ROWS > tile) tile = m->weights.list[i].row_bytes * TILE_ROWS;
+    feed->list = layout_take(l, FEED_INTERVALS * sizeof *feed->list);
+    feed->order = layout_take(l, m->weights.n * sizeof(uint32_t));
+    feed->wanted = layout_take(l, m->weights.n * sizeof(uint32_t));
+    feed->discard = layout_take(l, FEED_DISCARD);
+    feed->scratch = layout_take(l, tile);
+    m->scratch = layout_take(l, m->plan.token_floats * n * sizeof(float));
+    m->scratch_bytes = l->at - start;
+}
+
+/* The largest batch whose scratch stays below the target beside the vocabulary and the header. */
+void model_choose_batch(struct model *m) {
+    if (m->options.batch) {
+        if (m->options.batch > BATCH_MOST) m->options.batch = BATCH_MOST;
+        if (m->options.batch > m->options.context) m->options.batch = m->options.context;
+        return;
+    }
+    uint64_t other = 0;
+    for (uint32_t i = 0; i < m->parts.n; i++) other += gguf_header_bytes(m->g[i]) * 2;
+    uint64_t room = other + SPARE_BYTES < SCRATCH_TARGET / 2 ? SCRATCH_TARGET - other - SPARE_BYTES : SCRATCH_TARGET / 2;
+    for (uint32_t batch = BATCH_DEFAULT; batch >= 8; batch /= 2) {
+        struct layout l = {0};
+        m->options.batch = batch < m->options.context ? batch : m->options.context;
+        model_layout(m, &l);
+        if (m->scratch_bytes <= room) return;
+    }
+}
+
+static void fill_alibi(struct model *m) {
+    if (!m->alibi) return;
+    uint32_t n = m->hp.n_head, power = 1; /* Press et al. 2021: heads beyond a power of two take the odd steps */
+    while (power * 2 <= n) power *= 2;
+    for (uint32_t i = 0; i < n; i++) {
+        double bias = (double)m->hp.alibi_bias;
+        double exponent = i < power ? -bias / power * (i + 1) : -bias / 2 / power * (2 * (i - power) + 1);
+        m->alibi[i] = (float)d_pow(2, exponent);
+    }
+}
+
+int model_start(struct model *m, struct fail *f) {
+    kv_reset(&m->kv);
+    for (uint32_t i = 0; i < m->max_seqs; i++)
+        for (uint32_t g = 0; g < m->kv.n_groups; g++)
+            for (uint32_t p = 0; p < m->kv.groups[g].table_pages; p++) m->seqs[i].kv.pages[g][p] = KV_NO_PAGE;
+    memset(m->op_ms, 0, m->plan.n_ops * sizeof(double));
+    fill_alibi(m);
+    rope_start(m);
+    return feed_start(m, f);
+}

@@ -1,0 +1,212 @@
+/* The executor. A batch is cut into pieces; all threads walk the plan for a piece together, phase by phase.
+ *
+ * Invariant: what decides the walk (op, rows, group) is written by the leader only between jobs, and the
+ * decision to stop early is published before a barrier and read after it, in two slots used in turn. With one
+ * thread a phase may also end in the middle: `cursor` then tells how many of its units are done. */
+#include "model/run.h"
+#include <string.h>
+
+bool run_take(struct runner *r, uint32_t step, uint32_t total, uint32_t *from, uint32_t *to) {
+    struct walk *w = &r->m->walk;
+    if (r->n_threads > 1) *from = pool_take(r->pool, r->phase, step);
+    else {
+        if (w->cursor >= total) return false;
+        if (r->worked && (word_load(&r->m->abort) || (w->deadline > 0 && clock_ms() >= w->deadline))) {
+            r->paused = true;
+            return false;
+        }
+        r->worked = true;
+        *from = w->cursor;
+        w->cursor = total - *from < step ? total : *from + step;
+    }
+    if (*from >= total) return false;
+    *to = total - *from < step ? total : *from + step;
+    return true;
+}
+
+uint32_t run_step(const struct runner *r, uint32_t total, uint32_t least) {
+    uint32_t step = total / (r->n_threads * 8);
+    return step > least ? step : least ? least : 1;
+}
+
+static void check_ready(void *arg, int32_t w) {
+    struct model **m = arg;
+    if (*m && !weight_ready(&(*m)->weights.list[w])) *m = NULL;
+}
+
+static bool op_ready(struct model *m, const struct op *op) {
+    if (word_load(&m->feed.ready)) return true;
+    struct model *still = m;
+    op_weights(op, check_ready, &still);
+    return still != NULL;
+}
+
+/* What the leader decides before op `next` of [.., end): a code to stop with, or OK to go on. */
+static int decide(struct model *m, uint32_t next, uint32_t end) {
+    struct walk *w = &m->walk;
+    if (word_load(&m->abort)) return SOTTO_ABORTED;
+    if (next >= end) return SOTTO_DONE;
+    if (!op_ready(m, &m->plan.ops[next])) return SOTTO_NOT_READY;
+    if (w->deadline > 0 && clock_ms() >= w->deadline) return SOTTO_MORE;
+    return SOTTO_OK;
+}
+
+static void note_time(struct model *m, uint32_t op) {
+    if (!m->profiling) return;
+    double now = clock_ms();
+    m->op_ms[op] += now - m->profile_last;
+    m->profile_last = now;
+}
+
+/* End of the stretch of ops that is walked next: the body, or the tail for one group. */
+static uint32_t stretch_end(const struct model *m, uint32_t op) { return op < m->plan.n_body ? m->plan.n_body : m->plan.n_ops; }
+
+static void job(void *arg, struct pool *pool, uint32_t thread) {
+    struct model *m = arg;
+    struct walk *w = &m->walk;
+    struct runner r = {.m = m, .pool = pool, .thread = thread, .n_threads = pool->n_threads,
+                       .scratch = m->threads + thread * m->thread_bytes};
+    uint32_t op = w->op, first = w->phase, end = stretch_end(m, op);
+    for (;; op++, first = 0) {
+        const struct op *o = &m->plan.ops[op];
+        uint32_t n_phases = run_tokens(m, o) || o->kind == OP_ROWS ? run_phases(m, o) : 0;
+        for (uint32_t phase = first; phase < n_phases; phase++) {
+            run_phase(&r, o, phase);
+            if (r.paused) {
+                w->op = op, w->phase = phase;
+                w->result = word_load(&m->abort) ? SOTTO_ABORTED : SOTTO_MORE;
+                return;
+            }
+            bool last = phase + 1 == n_phases;
+            uint32_t slot = r.phase & 1;
+            if (last && thread == 0) {
+                note_time(m, op);
+                word_store(&w->stop[slot], (uint32_t)decide(m, op + 1, end));
+            }
+            if (r.n_threads == 1) w->cursor = 0;
+            if (!pool_barrier(pool, r.phase++)) return;
+            if (!last) continue;
+            uint32_t stop = word_load(&w->stop[slot]);
+            if (stop == SOTTO_OK) break;
+            if (thread == 0) w->op = op + 1, w->phase = 0, w->result = (int)stop;
+            return;
+        }
+        if (!n_phases && op + 1 == end) { /* nothing wanted: the ops after OP_ROWS have no rows */
+            if (thread == 0) w->op = op + 1, w->phase = 0, w->result = SOTTO_DONE;
+            return;
+        }
+    }
+}
+
+/* ---- pieces -------------------------------------------------------------------------------------------- */
+
+static void want_row(struct walk *w, uint32_t token, uint32_t entry) {
+    w->row_token[w->n_rows] = token, w->row_entry[w->n_rows++] = entry;
+}
+
+/* Chooses the tokens of the next piece, in the order of the entries. */
+static int piece_begin(struct model *m) {
+    struct walk *w = &m->walk;
+    w->n_tokens = w->n_segments = w->n_rows = 0;
+    w->group = w->n_group = w->rows_ready = 0;
+    for (uint32_t i = 0; i < w->n_entries && w->n_tokens < m->options.batch; i++) {
+        struct run_entry *e = &w->entries[i];
+        uint32_t n = e->n_tokens - e->done, room = m->options.batch - w->n_tokens;
+        if (n > room) n = room;
+        if (!n) continue;
+        uint32_t position = e->seq->n_cached;
+        if (!kv_prepare(&m->kv, &e->seq->kv, position, position + n))
+            return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE, "the cache has no page left");
+        w->segments[w->n_segments++] = (struct segment){.seq = e->seq, .entry = i, .first = w->n_tokens, .n_tokens = n, .position = position};
+        for (uint32_t t = 0; t < n; t++) {
+            uint32_t at = e->done + t;
+            w->tokens[w->n_tokens] = e->tokens[at], w->positions[w->n_tokens] = position + t;
+            bool wanted = e->want == 2 ? at >= e->skip : e->want == 1 && at + 1 == e->n_tokens;
+            if (wanted) want_row(w, w->n_tokens, i);
+            w->n_tokens++;
+        }
+    }
+    w->piece = w->n_tokens > 0;
+    w->op = w->phase = w->cursor = 0;
+    uint32_t present = word_load(&m->pool->n_joined) + 1;
+    w->n_threads = m->n_threads < present ? m->n_threads : present;
+    return SOTTO_OK;
+}
+
+static void piece_end(struct model *m) {
+    struct walk *w = &m->walk;
+    for (uint32_t i = 0; i < w->n_segments; i++) {
+        const struct segment *s = &w->segments[i];
+        struct run_entry *e = &w->entries[s->entry];
+        memcpy(s->seq->tokens + s->position, w->tokens + s->first, s->n_tokens * sizeof *w->tokens);
+        s->seq->n_cached = s->position + s->n_tokens;
+        if (s->seq->n_tokens < s->seq->n_cached) s->seq->n_tokens = s->seq->n_cached;
+        e->done += s->n_tokens;
+        kv_release_behind(&m->kv, &s->seq->kv, s->seq->n_cached);
+    }
+    w->walked += w->n_tokens;
+    w->piece = false;
+    w->n_tokens = 0;
+}
+
+/* Drops the batch; the sequences stand where the last whole piece left them. */
+static int give_up(struct model *m, int code) {
+    run_clear(m);
+    return code;
+}
+
+/* One job: from where the walk stands to the end of the stretch, or to where the leader stops. */
+static int walk_on(struct model *m) {
+    struct walk *w = &m->walk;
+    int first = w->cursor || w->phase ? SOTTO_OK : decide(m, w->op, m->plan.n_ops);
+    if (first == SOTTO_MORE) first = SOTTO_OK; /* even the smallest budget makes progress */
+    if (first != SOTTO_OK) return first;
+    w->result = SOTTO_WORKER_LOST;
+    if (m->profiling) m->profile_last = clock_ms();
+    int rc = pool_run(m->pool, w->n_threads, job, m);
+    return rc ? rc : w->result;
+}
+
+int run_continue(struct model *m, double budget_ms) {
+    struct walk *w = &m->walk;
+    if (!w->active) return SOTTO_OK;
+    w->rows_ready = 0;
+    w->deadline = budget_ms > 0 ? clock_ms() + budget_ms : 0;
+    for (bool begun = false;; begun = true) {
+        if (!w->piece) {
+            int rc = piece_begin(m);
+            if (rc) return give_up(m, rc);
+            if (!w->piece) return w->active = false, SOTTO_OK;
+        }
+        if (w->op == m->plan.n_body) { /* the body is done: the tail, group by group */
+            if (w->group >= w->n_rows) {
+                piece_end(m);
+                continue;
+            }
+            w->n_group = w->n_rows - w->group < m->max_rows ? w->n_rows - w->group : m->max_rows;
+        }
+        if (begun && w->deadline > 0 && clock_ms() >= w->deadline) return SOTTO_MORE;
+        int rc = walk_on(m);
+        if (rc == SOTTO_DONE && w->op == m->plan.n_ops) {
+            w->rows_first = w->group, w->rows_ready = w->n_group;
+            w->group += w->n_group;
+            w->op = m->plan.n_body;
+            if (w->group < w->n_rows) return SOTTO_MORE;
+            piece_end(m);
+            bool more = false;
+            for (uint32_t i = 0; i < w->n_entries; i++) more = more || w->entries[i].done < w->entries[i].n_tokens;
+            w->active = more;
+            return more ? SOTTO_MORE : SOTTO_OK;
+        }
+        if (rc == SOTTO_DONE) continue;
+        if (rc == SOTTO_MORE || rc == SOTTO_NOT_READY) return rc;
+        if (rc == SOTTO_ABORTED) return give_up(m, fail(&m->fail, rc, FAIL_NOWHERE, "the run was stopped"));
+        return give_up(m, fail(&m->fail, rc, FAIL_NOWHERE, "a thread of the pool did not answer in time"));
+    }
+}
+
+double run_progress(const struct model *m) {
+    const struct walk *w = &m->walk;
+    double part = w->piece && m->plan.n_ops ? (double)w->op / m->plan.n_ops : 0;
+    return w->walked + part * w->n_tokens;
+}
