@@ -21,4 +21,7 @@ struct kern {
     const struct kern_vec_table *vec;   /* kern_vec_scalar, kern_vec_simd */
 };
 
+/* All tables of this build, the reference first; NULL past the last. A level may have two. */
+const struct kern *kern_variant(size_t index);
+
 #endif

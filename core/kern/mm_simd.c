@@ -1,7 +1,7 @@
 /* Matrix products with 8-bit activations, SIMD128 bodies: int16 panels, 16-bit products. */
 #include "kern/mm_act.h"
 #include "kern/mm_f32.h"
-#include "kern/mm_unit.h"
+#include "kern/mm_relaxed.h"
 
 #ifdef KERN_SIMD128
 
@@ -75,7 +75,7 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
     }
 }
 
-static void unpack_q(uint32_t dtype, void *panel, const void *tile, size_t k) {
+void mm_pairs_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {
     const int8_t *map = mm_layout(dtype)->map;
     switch (dtype) {
     case DT_Q4_0: unpack32(panel, tile, k, 16, 4, 0, 8, NULL); break;
@@ -175,38 +175,38 @@ MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, 
     for (int i = 0; i < 2 * width; i++) v_store(acc + 4 * i, sum[i]);
 }
 
-#define DOTS(name, body, last)                                                                     \
-    static void name##_1(float *acc, const void *panel, const void *group, size_t k) {             \
+#define DOTS(kind, name, body, last)                                                                   \
+    kind void name##_1(float *acc, const void *panel, const void *group, size_t k) {             \
         body(acc, panel, group, k, 1, last);                                                       \
     }                                                                                              \
-    static void name##_4(float *acc, const void *panel, const void *group, size_t k) {             \
+    kind void name##_4(float *acc, const void *panel, const void *group, size_t k) {             \
         body(acc, panel, group, k, MM_GROUP, last);                                                \
     }
-DOTS(plain32, dot32, false)
-DOTS(min32, dot32, true)
-DOTS(plain256, dot256, 0)
-DOTS(min256_8, dot256, 8)
-DOTS(min256_16, dot256, 16)
+DOTS(, mm_pairs32, dot32, false)
+DOTS(static, min32, dot32, true)
+DOTS(, mm_pairs256, dot256, 0)
+DOTS(static, min256_8, dot256, 8)
+DOTS(static, min256_16, dot256, 16)
 
 const struct kern_mm_table kern_mm_simd = {
     .act = {[ACT_F32] = mm_act_f32, [ACT_Q8] = mm_act_q8_pairs, [ACT_Q8K] = mm_act_q8k_pairs},
     MM_F32_ENTRIES,
     .fast =
         {
-            [DT_Q4_0] = {unpack_q, plain32_1, plain32_4, NULL},
-            [DT_Q4_1] = {unpack_q, min32_1, min32_4, NULL},
-            [DT_Q5_0] = {unpack_q, plain32_1, plain32_4, NULL},
-            [DT_Q5_1] = {unpack_q, min32_1, min32_4, NULL},
-            [DT_Q8_0] = {unpack_q, plain32_1, plain32_4, NULL},
-            [DT_IQ4_NL] = {unpack_q, plain32_1, plain32_4, NULL},
-            [DT_MXFP4] = {unpack_q, plain32_1, plain32_4, NULL},
-            [DT_Q2_K] = {unpack_q, min256_16_1, min256_16_4, NULL},
-            [DT_Q3_K] = {unpack_q, plain256_1, plain256_4, NULL},
-            [DT_Q4_K] = {unpack_q, min256_8_1, min256_8_4, NULL},
-            [DT_Q5_K] = {unpack_q, min256_8_1, min256_8_4, NULL},
-            [DT_Q6_K] = {unpack_q, plain256_1, plain256_4, NULL},
-            [DT_IQ4_XS] = {unpack_q, plain256_1, plain256_4, NULL},
-            [DT_TQ2_0] = {unpack_q, plain256_1, plain256_4, NULL},
+            [DT_Q4_0] = {mm_pairs_unpack, mm_pairs32_1, mm_pairs32_4, NULL},
+            [DT_Q4_1] = {mm_pairs_unpack, min32_1, min32_4, NULL},
+            [DT_Q5_0] = {mm_pairs_unpack, mm_pairs32_1, mm_pairs32_4, NULL},
+            [DT_Q5_1] = {mm_pairs_unpack, min32_1, min32_4, NULL},
+            [DT_Q8_0] = {mm_pairs_unpack, mm_pairs32_1, mm_pairs32_4, NULL},
+            [DT_IQ4_NL] = {mm_pairs_unpack, mm_pairs32_1, mm_pairs32_4, NULL},
+            [DT_MXFP4] = {mm_pairs_unpack, mm_pairs32_1, mm_pairs32_4, NULL},
+            [DT_Q2_K] = {mm_pairs_unpack, min256_16_1, min256_16_4, NULL},
+            [DT_Q3_K] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, NULL},
+            [DT_Q4_K] = {mm_pairs_unpack, min256_8_1, min256_8_4, NULL},
+            [DT_Q5_K] = {mm_pairs_unpack, min256_8_1, min256_8_4, NULL},
+            [DT_Q6_K] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, NULL},
+            [DT_IQ4_XS] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, NULL},
+            [DT_TQ2_0] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, NULL},
         },
 };
 

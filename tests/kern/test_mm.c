@@ -166,9 +166,9 @@ static void check_product(const struct product *p) {
           p->rows, p->k, p->tokens, worst);
     for (size_t t = 0; t < p->tokens; t++)
         for (size_t j = p->rows; j < stride; j++) CHECK(out[0][t * stride + j] == (float)(t * stride + j));
-    for (int level = KERN_SCALAR; level <= KERN_RELAXED; level++) {
-        const struct kern *kern = kern_get((enum kern_level)level);
-        if (!kern) continue;
+    for (size_t variant = 0; kern_variant(variant); variant++) {
+        const struct kern *kern = kern_variant(variant);
+        int level = (int)kern->level;
         for (int cut = 0; cut < 2; cut++) {
             for (size_t j = 0; j < p->tokens * stride; j++) out[1][j] = (float)j;
             run(kern, p, tiles.p, x, bias, out[1], cut);
@@ -221,13 +221,13 @@ static void check_extremes(void) {
                 random_blocks(dtype, tile, 8 * p.k / dtype_info(dtype)->block);
                 kern_pack(dtype, tile, scratch, p.k);
                 for (int i = 0; i < 2 * 257; i++) x[i] = i % 3 ? values[kind] : -values[kind];
-                for (int level = KERN_SCALAR; level <= KERN_RELAXED; level++) {
-                    if (!kern_get((enum kern_level)level)) continue;
-                    memset(out[level != KERN_SCALAR], 0, sizeof out[0]);
-                    run(kern_get((enum kern_level)level), &p, tile, x, NULL, out[level != KERN_SCALAR], false);
+                for (size_t variant = 0; kern_variant(variant); variant++) {
+                    int level = (int)kern_variant(variant)->level;
+                    memset(out[variant > 0], 0, sizeof out[0]);
+                    run(kern_variant(variant), &p, tile, x, NULL, out[variant > 0], false);
                     bool same = true; /* signs and payloads of nan are the hardware's */
                     for (int i = 0; i < 2 * 11; i++) {
-                        float a = out[0][i], b = out[level != KERN_SCALAR][i];
+                        float a = out[0][i], b = out[variant > 0][i];
                         same &= memcmp(&a, &b, 4) == 0 || (a != a && b != b);
                         if (kind == 0) CHECK(b == 0, "%s: zeros give %g", dtype_info(dtype)->name, (double)b);
                     }
@@ -281,16 +281,16 @@ static double speed(const struct kern *kern, uint32_t dtype, bool exact, size_t 
 
 static void bench(int n_names, char **names) {
     static const size_t shapes[][2] = {{576, 576}, {1536, 576}, {49152, 576}, {2048, 640}, {2048, 2048}, {640, 2048}};
-    static const char *const levels[] = {"best", "scalar", "simd", "relaxed"};
+    static const char *const levels[] = {"scalar", "simd", "relax16", "relax32"};
     printf("%-9s%-9s%-13s%9s%9s%9s   GMAC/s\n", "type", "level", "rows x k", "1 token", "4", "256");
     for (uint32_t dtype = 0; dtype < DT_COUNT; dtype++) {
         if (!kern_supports(dtype)) continue;
         const char *name = dtype_info(dtype)->name;
         bool wanted = n_names == 0;
         for (int i = 0; i < n_names; i++) wanted |= strcmp(names[i], name) == 0;
-        for (int level = KERN_SIMD; wanted && level <= KERN_RELAXED; level++)
+        for (size_t level = 1; wanted && level < 4; level++)
             for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
-                const struct kern *kern = kern_get((enum kern_level)level);
+                const struct kern *kern = kern_variant(level);
                 size_t rows = shapes[s][0], k = shapes[s][1], block = dtype_info(dtype)->block;
                 if (!kern) continue;
                 k = (k + block - 1) / block * block;
@@ -305,11 +305,22 @@ static void bench(int n_names, char **names) {
     }
 }
 
+/* The best table is one of this build's, and the one that was asked for. */
+static void check_choice(void) {
+    const struct kern *best = kern_get(KERN_BEST), *relaxed = kern_get(KERN_RELAXED);
+    CHECK(best && best->level >= KERN_SIMD);
+    CHECK_EQ(kern_get(KERN_SCALAR)->level, KERN_SCALAR);
+    CHECK_EQ(kern_get(KERN_SIMD)->level, KERN_SIMD);
+    CHECK(!relaxed || relaxed->level == KERN_RELAXED);
+    if (relaxed) printf("relaxed dot: %s bits\n", relaxed == kern_variant(2) ? "16" : "32");
+}
+
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "--bench") == 0) {
         bench(argc - 2, argv + 2);
         return 0;
     }
+    check_choice();
     check_all();
     check_extremes();
     return check_done();
