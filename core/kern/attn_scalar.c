@@ -132,8 +132,3 @@ static void fold(float *acc, const float *part, float x, float y, size_t n) {
 const struct kern_attn_table kern_attn_scalar = {
     .store = store, .load = load, .segment = segment, .fold = fold,
 };
-
-/* Until a level brings its own. */
-const struct kern_attn_table kern_attn_simd = {
-    .store = store, .load = load, .segment = segment, .fold = fold,
-};

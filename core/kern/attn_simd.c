@@ -1,0 +1,331 @@
+/* Attention in SIMD128: a block of the cache is decoded to floats once and shared by all rows (queries and
+ * heads of the group) of the unit; scores and sums are small matrix products over pairs of rows. One body
+ * serves decode and prefill, and computes what kern_attn.h specifies. */
+#include "base/bytes.h"
+#include "base/fmath.h"
+#include "kern/kern_attn.h"
+#include "kern/simd_math.h"
+
+#ifdef KERN_SIMD128
+
+#if defined(__clang__)
+#define ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define ROLLED
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- rows of the cache ------------------------------------------------------------------------------- */
+INLINE v128 clamp(v128 x, v128 limit) { return vf_pmin(limit, vf_pmax(vf_neg(limit), x)); }
+
+/* base/bytes.h: float_to_half of four values no larger than KV_HALF_MAX, in the low halves of the lanes. */
+INLINE v128 to_half(v128 x) {
+    v128 a = vf_abs(x), sign = v_andnot(x, vi_splat(0x7fffffff)), small, normal;
+    small = vi_sub(vf_add(a, vf_splat(0.5f)), vi_splat(0x3f000000));
+    normal = vi_add(vi_add(a, vi_splat(0xfff)), v_and(vi_shr_u(a, 13), vi_splat(1)));
+    normal = vi_shr_u(vi_sub(normal, vi_splat(0x38000000)), 13);
+    a = v_select(vi_gt(vi_splat(0x38800000), a), small, normal);
+    return v_or(a, vi_shr(sign, 16)); /* as int16: narrowing with saturation keeps it */
+}
+
+static void store_f16(uint8_t *row, const float *src, size_t dim) {
+    v128 limit = vf_splat(KV_HALF_MAX);
+    size_t i = 0;
+    for (; i + 8 <= dim; i += 8) {
+        v128 a = to_half(clamp(v_load(src + i), limit));
+        v128 b = to_half(clamp(v_load(src + i + 4), limit));
+        v_store(row + 2 * i, vh_narrow(a, b));
+    }
+    if (i < dim) kern_attn_scalar.store(KV_F16, row + 2 * i, src + i, dim - i);
+}
+
+static void store_q8_block(uint8_t *dst, uint8_t *scale, const float *src) {
+    v128 limit = vf_splat(KV_Q8_MAX), most = v_zero(), inverse, round = vf_splat(0x1.8p23f), x[8];
+    float lane[4], top, d;
+    uint16_t half;
+    for (int i = 0; i < 8; i++) {
+        x[i] = clamp(v_load(src + 4 * i), limit);
+        most = vf_pmax(most, vf_abs(x[i]));
+    }
+    v_store(lane, most);
+    top = f_max(f_max(lane[0], lane[1]), f_max(lane[2], lane[3]));
+    d = top > KV_Q8_TINY ? top / 127.0f : 0;
+    inverse = vf_splat(top > KV_Q8_TINY ? 127.0f / top : 0);
+    half = float_to_half(d);
+    memcpy(scale, &half, 2);
+    for (int i = 0; i < 8; i++) x[i] = vi_sub(vf_add(vf_mul(x[i], inverse), round), round);
+    for (int i = 0; i < 2; i++)
+        v_store(dst + 16 * i, vb_narrow(vh_narrow(x[4 * i], x[4 * i + 1]),
+                                        vh_narrow(x[4 * i + 2], x[4 * i + 3])));
+}
+
+static void store(enum kv_type type, void *row, const float *src, size_t dim) {
+    if (type == KV_F16) {
+        store_f16(row, src, dim);
+    } else if (type == KV_Q8_0 && dim % 32 == 0) {
+        uint8_t *scale = (uint8_t *)row + kv_q8_scales(dim);
+        for (size_t i = 0; i < dim; i += 32) store_q8_block((uint8_t *)row + i, scale + i / 16, src + i);
+    } else {
+        kern_attn_scalar.store(type, row, src, dim);
+    }
+}
+
+static void load_q8(float *dst, const uint8_t *row, size_t dim) {
+    const uint8_t *scale = row + kv_q8_scales(dim);
+    for (size_t i = 0; i < dim; i += 32) {
+        uint32_t h = load_u16(scale + i / 16);
+        v128 d = vf_splat(bits_float((h & 0x8000u) << 16 | (h & 0x7fffu) << 13) * 0x1p112f);
+        size_t n = dim - i < 32 ? dim - i : 32, k = 0;
+        for (; k + 8 <= n; k += 8) {
+            v128 x = vh_load8x8_s(row + i + k);
+            v_store(dst + i + k, vf_mul(vf_from_i(vi_from_h_low(x)), d));
+            v_store(dst + i + k + 4, vf_mul(vf_from_i(vi_from_h_high(x)), d));
+        }
+        for (; k < n; k++) dst[i + k] = (float)(int8_t)row[i + k] * vf_lane(d, 0);
+    }
+}
+
+static void load_f16(float *dst, const uint8_t *row, size_t dim) {
+    size_t i = 0;
+    for (; i + 4 <= dim; i += 4) v_store(dst + i, v_half(row + 2 * i));
+    if (i < dim) kern_attn_scalar.load(KV_F16, dst + i, row + 2 * i, dim - i);
+}
+
+static void load(enum kv_type type, float *dst, const void *row, size_t dim) {
+    if (type == KV_F16)
+        load_f16(dst, row, dim);
+    else if (type == KV_Q8_0)
+        load_q8(dst, row, dim);
+    else
+        memcpy(dst, row, dim * 4);
+}
+
+/* Positions [from, to) of one head's block to panel[position][stride]; columns behind dim become zero. */
+static void decode(float *panel, size_t stride, enum kv_type type, const uint8_t *rows, size_t dim,
+                   uint32_t from, uint32_t to) {
+    size_t bytes = kv_row_bytes(type, dim);
+    if (type == KV_F16 && dim % 8 == 0) { /* rows follow each other without a gap */
+        load_f16(panel + from * stride, rows + from * bytes, (to - from) * dim);
+        return;
+    }
+    for (uint32_t j = from; j < to; j++) {
+        float *dst = panel + j * stride;
+        load(type, dst, rows + j * bytes, dim);
+        for (size_t d = dim; d < stride; d++) dst[d] = 0;
+    }
+}
+
+/* ---- products ------------------------------------------------------------------------------------------ */
+/* scores[r][j] = q[r] . k[j] for n_rows rows and four positions. */
+INLINE void score4(int n_rows, float *scores, const float *q, const float *k, size_t dim) {
+    v128 t[4][4];
+    for (int r = 0; r < n_rows; r++)
+        for (int j = 0; j < 4; j++) t[r][j] = v_zero();
+    ROLLED for (size_t d = 0; d < dim; d += 4) {
+        v128 x[4];
+        for (int j = 0; j < 4; j++) x[j] = v_load(k + (size_t)j * dim + d);
+        for (int r = 0; r < n_rows; r++) {
+            v128 y = v_load(q + (size_t)r * dim + d);
+            for (int j = 0; j < 4; j++) t[r][j] = vf_add(t[r][j], vf_mul(y, x[j]));
+        }
+    }
+    for (int r = 0; r < n_rows; r++)
+        v_store(scores + r * KV_PAGE, v_sum_lanes(t[r][0], t[r][1], t[r][2], t[r][3]));
+}
+
+/* Rows [0, n_rows) against positions [from, to), both multiples of four. */
+static void score_rows(float *scores, const float *q, uint32_t n_rows, const float *k, size_t dim,
+                       uint32_t from, uint32_t to) {
+    for (uint32_t r = 0; r < n_rows; r += 2)
+        for (uint32_t j = from; j < to; j += 4) {
+            float *s = scores + r * KV_PAGE + j;
+            if (n_rows - r > 1)
+                score4(2, s, q + r * dim, k + j * dim, dim);
+            else
+                score4(1, s, q + r * dim, k + j * dim, dim);
+        }
+}
+
+/* acc[r] += p[r][j] * v[j] for j in [from, to), n_rows rows and n_vec vectors of columns. */
+INLINE void sum_columns(int n_rows, int n_vec, float *acc, size_t acc_stride, const float *p, const float *v,
+                        size_t dim, uint32_t from, uint32_t to) {
+    v128 s[2][4];
+    for (int r = 0; r < n_rows; r++)
+        for (int c = 0; c < n_vec; c++) s[r][c] = v_load(acc + r * acc_stride + 4 * c);
+    ROLLED for (uint32_t j = from; j < to; j++) {
+        v128 x[4];
+        for (int c = 0; c < n_vec; c++) x[c] = v_load(v + j * dim + 4 * c);
+        for (int r = 0; r < n_rows; r++) {
+            v128 y = v_load_splat32(p + r * KV_PAGE + j);
+            for (int c = 0; c < n_vec; c++) s[r][c] = vf_add(s[r][c], vf_mul(y, x[c]));
+        }
+    }
+    for (int r = 0; r < n_rows; r++)
+        for (int c = 0; c < n_vec; c++) v_store(acc + r * acc_stride + 4 * c, s[r][c]);
+}
+
+static void sum_one(float *acc, const float *p, const float *v, size_t dim, uint32_t from, uint32_t to) {
+    size_t d = 0;
+    if (from >= to) return;
+    for (; d + 16 <= dim; d += 16) sum_columns(1, 4, acc + d, 0, p, v + d, dim, from, to);
+    for (; d < dim; d += 4) sum_columns(1, 1, acc + d, 0, p, v + d, dim, from, to);
+}
+
+static void sum_two(float *acc, size_t acc_stride, const float *p, const float *v, size_t dim, uint32_t from,
+                    uint32_t to) {
+    size_t d = 0;
+    if (from >= to) return;
+    for (; d + 16 <= dim; d += 16) sum_columns(2, 4, acc + d, acc_stride, p, v + d, dim, from, to);
+    for (; d < dim; d += 4) sum_columns(2, 1, acc + d, acc_stride, p, v + d, dim, from, to);
+}
+
+/* ---- one row of scores ----------------------------------------------------------------------------------- */
+struct row { uint32_t from, to; }; /* positions of the block that the row sees; none where from >= to */
+
+/* Soft cap and ALiBi over positions [from, to), multiples of four. */
+static void adjust(const struct attn *a, float *s, uint32_t from, uint32_t to, uint32_t base, uint32_t at,
+                   float slope) {
+    static const int32_t ramp[4] = {0, 1, 2, 3};
+    v128 cap = vf_splat(a->softcap), by = vf_splat(slope);
+    for (uint32_t j = from; j < to; j += 4) {
+        v128 x = v_load(s + j);
+        if (a->softcap > 0) x = vf_mul(v_tanh(x), cap);
+        if (a->alibi) {
+            int32_t d = (int32_t)(base + j - at);
+            v128 far = vi_add(vi_splat(d), v_load(ramp));
+            x = vf_add(x, vf_mul(by, vf_neg(vf_abs(vf_from_i(far)))));
+        }
+        v_store(s + j, x);
+    }
+}
+
+/* Turns scores into weights, updates (m, l) and rescales acc. False where the row sees nothing here. */
+static bool weigh(float *s, struct row row, float *state, size_t dim) {
+    float minus = -__builtin_inff(), most = state[0], block = minus, alpha, lane[4];
+    uint32_t from = row.from & ~3u, to = (row.to + 3) & ~3u;
+    v128 top = vf_splat(minus), sum = v_zero(), by;
+    for (uint32_t j = from; j < row.from; j++) s[j] = minus;
+    for (uint32_t j = row.to; j < to; j++) s[j] = minus;
+    for (uint32_t j = from; j < to; j += 4) top = vf_pmax(top, v_load(s + j));
+    v_store(lane, top);
+    for (int i = 0; i < 4; i++) block = f_max(lane[i], block);
+    if (!(block > minus)) return false;
+    most = f_max(most, block);
+    alpha = state[0] == most ? 1.0f : f_exp(state[0] - most);
+    top = vf_splat(most);
+    for (uint32_t j = from; j < to; j += 4) {
+        v128 p = v_exp(vf_sub(v_load(s + j), top));
+        sum = vf_add(sum, p);
+        v_store(s + j, p);
+    }
+    v_store(lane, sum);
+    state[0] = most;
+    state[1] = state[1] * alpha + ((lane[0] + lane[2]) + (lane[1] + lane[3]));
+    if (alpha != 1.0f) {
+        by = vf_splat(alpha);
+        for (size_t d = 4; d < 4 + dim; d += 4) v_store(state + d, vf_mul(v_load(state + d), by));
+    }
+    return true;
+}
+
+/* Adds the weighted values to rows r and r + 1, whose ranges may differ at either end. */
+static void sum_pair(float *states, size_t size, const float *p, const struct row *row, const float *v,
+                     size_t dim) {
+    uint32_t lo = row[0].from > row[1].from ? row[0].from : row[1].from;
+    uint32_t hi = row[0].to < row[1].to ? row[0].to : row[1].to;
+    float *acc = states + 4;
+    if (lo >= hi) {
+        sum_one(acc, p, v, dim, row[0].from, row[0].to);
+        sum_one(acc + size, p + KV_PAGE, v, dim, row[1].from, row[1].to);
+        return;
+    }
+    sum_one(acc, p, v, dim, row[0].from, lo);
+    sum_one(acc + size, p + KV_PAGE, v, dim, row[1].from, lo);
+    sum_two(acc, size, p, v, dim, lo, hi);
+    sum_one(acc, p, v, dim, hi, row[0].to);
+    sum_one(acc + size, p + KV_PAGE, v, dim, hi, row[1].to);
+}
+
+/* ---- segment ------------------------------------------------------------------------------------------------ */
+static struct row seen(const struct attn *a, uint32_t token, uint32_t base) {
+    struct row row;
+    uint32_t lo, hi;
+    attn_range(a, token, &lo, &hi);
+    row.from = lo > base ? lo - base : 0;
+    row.to = hi > base ? hi - base : 0;
+    if (row.to > KV_PAGE) row.to = KV_PAGE;
+    if (row.from > row.to) row.from = row.to;
+    return row;
+}
+
+/* The queries of the unit, scaled and padded: [row][dk]. */
+static void gather(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_t t1, float *q) {
+    uint32_t group = attn_group(a);
+    size_t dk = attn_pad(a->dim_k), i;
+    v128 by = vf_splat(attn_scale(a));
+    for (uint32_t token = t0; token < t1; token++)
+        for (uint32_t g = 0; g < group; g++, q += dk) {
+            const float *src = a->q + token * a->q_stride + (size_t)(kv_head * group + g) * a->dim_k;
+            for (i = 0; i + 4 <= a->dim_k; i += 4) v_store(q + i, vf_mul(v_load(src + i), by));
+            for (; i < dk; i++) q[i] = i < a->dim_k ? src[i] * attn_scale(a) : 0;
+        }
+}
+
+static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_t t1, uint32_t segment,
+                    float *states, void *scratch) {
+    size_t dk = attn_pad(a->dim_k), dv = attn_pad(a->dim_v), size = attn_state(a);
+    size_t k_head = KV_PAGE * kv_row_bytes(a->type_k, a->dim_k) * kv_head;
+    size_t v_head = KV_PAGE * kv_row_bytes(a->type_v, a->dim_v) * kv_head;
+    uint32_t group = attn_group(a), rows = (t1 - t0) * group;
+    float *q = scratch, *scores = q + rows * dk, *panel = scores + rows * KV_PAGE;
+    gather(a, kv_head, t0, t1, q);
+    memset(states, 0, rows * size * 4);
+    for (uint32_t r = 0; r < rows; r++) states[r * size] = -__builtin_inff();
+    for (uint32_t i = 0; i < ATTN_SEGMENT / KV_PAGE; i++) {
+        uint32_t page = segment * (ATTN_SEGMENT / KV_PAGE) + i, base = page * KV_PAGE, from, to, to4;
+        uint32_t r0 = 0, r1 = rows;
+        /* Ranges grow with the token: the first sees furthest back, the last furthest on. */
+        from = seen(a, t0, base).from & ~3u;
+        to = seen(a, t1 - 1, base).to;
+        to4 = (to + 3) & ~3u;
+        if (from >= to) continue;
+        if (!a->k_pages[page] || !a->v_pages[page]) continue;
+        while (seen(a, t0 + r0 / group, base).to == 0) r0 += group; /* the block is ahead of them */
+        while (seen(a, t0 + r1 / group - 1, base).from == KV_PAGE) r1 -= group; /* … behind them */
+        if (r0 >= r1) continue;
+        decode(panel, dk, a->type_k, (const uint8_t *)a->k_pages[page] + k_head, a->dim_k, from, to);
+        memset(panel + to * dk, 0, (to4 - to) * dk * 4);
+        score_rows(scores + r0 * KV_PAGE, q + r0 * dk, r1 - r0, panel, dk, from, to4);
+        decode(panel, dv, a->type_v, (const uint8_t *)a->v_pages[page] + v_head, a->dim_v, from, to);
+        for (uint32_t r = r0; r < r1; r += 2) {
+            struct row row[2] = {{0, 0}, {0, 0}};
+            for (uint32_t k = 0; k < 2 && r + k < r1; k++) {
+                uint32_t token = t0 + (r + k) / group, head = kv_head * group + (r + k) % group;
+                float *s = scores + (r + k) * KV_PAGE;
+                struct row one = seen(a, token, base);
+                if (one.from >= one.to) continue;
+                if (a->softcap > 0 || a->alibi)
+                    adjust(a, s, from, to4, base, a->position + token, a->alibi ? a->alibi[head] : 0);
+                if (weigh(s, one, states + (r + k) * size, dv)) row[k] = one;
+            }
+            if (r + 1 < r1)
+                sum_pair(states + r * size, size, scores + r * KV_PAGE, row, panel, dv);
+            else
+                sum_one(states + r * size + 4, scores + r * KV_PAGE, panel, dv, row[0].from, row[0].to);
+        }
+    }
+}
+
+static void fold(float *acc, const float *part, float x, float y, size_t n) {
+    v128 u = vf_splat(x), v = vf_splat(y);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        v_store(acc + i, vf_add(vf_mul(v_load(acc + i), u), vf_mul(v_load(part + i), v)));
+    for (; i < n; i++) acc[i] = acc[i] * x + part[i] * y;
+}
+
+const struct kern_attn_table kern_attn_simd = {
+    .store = store, .load = load, .segment = segment, .fold = fold,
+};
+
+#endif

@@ -1,0 +1,289 @@
+/* Attention: the scalar reference against double precision; then the same bits for every level, every cut of
+ * the batch, every order of the units, and whatever lies behind what a query sees. */
+#include "../check.h"
+#include "base/bytes.h"
+#include "kern/kern_attn.h"
+#include "kern/kern_table.h"
+#include <math.h>
+
+static uint32_t seed = 7;
+static float rnd(float scale) {
+    seed = seed * 1664525u + 1013904223u;
+    return ((float)(seed >> 8) / 8388608.0f - 1.0f) * scale;
+}
+
+enum { MAX_PAGES = 80 };
+struct setup {
+    struct attn a;
+    float *k, *v, *q, *out; /* k, v: [position][kv head][dim] as the cache reads them back */
+    float sinks[64], alibi[64];
+    void *k_pages[MAX_PAGES], *v_pages[MAX_PAGES];
+    uint32_t n_pages;
+};
+
+static void *must(void *p) {
+    if (!p) {
+        printf("out of memory\n");
+        exit(1);
+    }
+    return p;
+}
+
+struct shape {
+    const char *name;
+    uint32_t n_head, n_kv_head, dim_k, dim_v, n_past, n_tokens, window;
+    enum kv_type type_k, type_v;
+    bool bidirectional, sinks, alibi;
+    float softcap;
+};
+
+static void set_up(struct setup *s, const struct shape *p) {
+    const struct kern *kern = kern_get(KERN_SCALAR);
+    size_t kb = kv_row_bytes(p->type_k, p->dim_k), vb = kv_row_bytes(p->type_v, p->dim_v);
+    memset(s, 0, sizeof *s);
+    s->n_pages = (p->n_past + KV_PAGE - 1) / KV_PAGE;
+    s->k = must(malloc((size_t)p->n_past * p->n_kv_head * p->dim_k * 4));
+    s->v = must(malloc((size_t)p->n_past * p->n_kv_head * p->dim_v * 4));
+    s->q = must(malloc((size_t)p->n_tokens * p->n_head * p->dim_k * 4));
+    s->out = must(malloc((size_t)p->n_tokens * p->n_head * p->dim_v * 4));
+    for (uint32_t i = 0; i < s->n_pages; i++) {
+        s->k_pages[i] = must(malloc(kb * KV_PAGE * p->n_kv_head));
+        s->v_pages[i] = must(malloc(vb * KV_PAGE * p->n_kv_head));
+        memset(s->k_pages[i], 0x7f, kb * KV_PAGE * p->n_kv_head); /* nonsense where nothing is stored */
+        memset(s->v_pages[i], 0x7f, vb * KV_PAGE * p->n_kv_head);
+    }
+    for (uint32_t j = 0; j < p->n_past; j++) {
+        for (uint32_t h = 0; h < p->n_kv_head; h++) {
+            float *k = s->k + ((size_t)j * p->n_kv_head + h) * p->dim_k;
+            float *v = s->v + ((size_t)j * p->n_kv_head + h) * p->dim_v;
+            uint8_t *kr = (uint8_t *)s->k_pages[j / KV_PAGE] + (h * KV_PAGE + j % KV_PAGE) * kb;
+            uint8_t *vr = (uint8_t *)s->v_pages[j / KV_PAGE] + (h * KV_PAGE + j % KV_PAGE) * vb;
+            for (uint32_t d = 0; d < p->dim_k; d++) k[d] = rnd(d % 7 ? 2.0f : 2e-5f);
+            for (uint32_t d = 0; d < p->dim_v; d++) v[d] = rnd(1);
+            kern_kv_store(kern, p->type_k, kr, k, p->dim_k);
+            kern_kv_store(kern, p->type_v, vr, v, p->dim_v);
+            kern_kv_load(kern, p->type_k, k, kr, p->dim_k);
+            kern_kv_load(kern, p->type_v, v, vr, p->dim_v);
+        }
+    }
+    for (size_t i = 0; i < (size_t)p->n_tokens * p->n_head * p->dim_k; i++) s->q[i] = rnd(2);
+    for (uint32_t h = 0; h < 64; h++) s->sinks[h] = rnd(4), s->alibi[h] = 1.0f / (float)(1 << (h % 8 + 1));
+    s->a = (struct attn){
+        .type_k = p->type_k, .type_v = p->type_v, .n_head = p->n_head, .n_kv_head = p->n_kv_head,
+        .dim_k = p->dim_k, .dim_v = p->dim_v, .q = s->q, .q_stride = (size_t)p->n_head * p->dim_k,
+        .out = s->out, .out_stride = (size_t)p->n_head * p->dim_v, .n_tokens = p->n_tokens,
+        .position = p->n_past - p->n_tokens, .window = p->window, .bidirectional = p->bidirectional,
+        .n_past = p->n_past, .k_pages = (const void *const *)s->k_pages,
+        .v_pages = (const void *const *)s->v_pages, .scale = 1.0f / sqrtf((float)p->dim_k),
+        .softcap = p->softcap, .sinks = p->sinks ? s->sinks : NULL, .alibi = p->alibi ? s->alibi : NULL,
+    };
+}
+
+static void tear_down(struct setup *s) {
+    for (uint32_t i = 0; i < s->n_pages; i++) free(s->k_pages[i]), free(s->v_pages[i]);
+    free(s->k), free(s->v), free(s->q), free(s->out);
+}
+
+/* The rule of kern.h in double precision. */
+static void exact(const struct setup *s, double *out) {
+    const struct attn *a = &s->a;
+    double *p = must(malloc(a->n_past * sizeof *p));
+    for (uint32_t t = 0; t < a->n_tokens; t++) {
+        for (uint32_t h = 0; h < a->n_head; h++) {
+            uint32_t kv = h / (a->n_head / a->n_kv_head);
+            double most = a->sinks ? a->sinks[h] : -INFINITY, total;
+            const float *q = a->q + t * a->q_stride + (size_t)h * a->dim_k;
+            for (uint32_t j = 0; j < a->n_past; j++) {
+                int64_t at = (int64_t)a->position + t, far = at - j;
+                bool see = far >= 0 && (!a->window || far < a->window);
+                if (a->bidirectional) see = !a->window || llabs(far) <= a->window / 2;
+                p[j] = 0;
+                for (uint32_t d = 0; d < a->dim_k; d++)
+                    p[j] += (double)q[d] * s->k[((size_t)j * a->n_kv_head + kv) * a->dim_k + d];
+                p[j] *= a->scale;
+                if (a->softcap > 0) p[j] = a->softcap * tanh(p[j] / a->softcap);
+                if (a->alibi) p[j] -= a->alibi[h] * (double)llabs(far);
+                if (!see) p[j] = -INFINITY;
+                most = fmax(most, p[j]);
+            }
+            total = a->sinks ? exp(a->sinks[h] - most) : 0;
+            for (uint32_t j = 0; j < a->n_past; j++) total += p[j] = exp(p[j] - most);
+            for (uint32_t d = 0; d < a->dim_v; d++) {
+                double sum = 0;
+                for (uint32_t j = 0; j < a->n_past; j++)
+                    sum += p[j] * s->v[((size_t)j * a->n_kv_head + kv) * a->dim_v + d];
+                out[((size_t)t * a->n_head + h) * a->dim_v + d] = sum / total;
+            }
+        }
+    }
+    free(p);
+}
+
+/* All units of a, from the last to the first where backwards; memory sized by the functions that say so. */
+static void run(const struct kern *kern, const struct attn *a, bool backwards) {
+    size_t n = kern_attn_units(a), m = kern_attn_combine_units(a);
+    size_t partial = kern_attn_partials(a), scratch = kern_attn_scratch(a);
+    void *partials = must(malloc(partial + 1)), *work = must(malloc(scratch));
+    CHECK(partial <= kern_attn_partials_max(a, a->n_tokens, a->n_past), "partials %zu", partial);
+    CHECK(partial <= kern_attn_partials_max(a, a->n_tokens + 5, a->n_past + 100), "partials %zu", partial);
+    CHECK(scratch <= kern_attn_scratch_max(a, a->n_tokens), "scratch %zu", scratch);
+    memset(partials, 0xff, partial + 1); /* nans: nothing may be read before it is written */
+    for (size_t i = 0; i < n; i++) {
+        memset(work, 0xff, scratch);
+        kern_attn(kern, a, backwards ? n - 1 - i : i, partials, work);
+    }
+    for (size_t i = 0; i < m; i++) kern_attn_combine(kern, a, backwards ? m - 1 - i : i, partials);
+    free(partials);
+    free(work);
+}
+
+static bool same(const float *a, const float *b, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (float_bits(a[i]) != float_bits(b[i])) {
+            printf("  at %zu: %a, wanted %a\n", i, a[i], b[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The same queries in calls of `step` tokens, the cache being no longer than what each call needs. */
+static void run_in_steps(const struct kern *kern, const struct setup *s, float *out, uint32_t step) {
+    for (uint32_t t = 0; t < s->a.n_tokens; t += step) {
+        struct attn a = s->a;
+        a.n_tokens = s->a.n_tokens - t < step ? s->a.n_tokens - t : step;
+        a.position = s->a.position + t;
+        if (!a.bidirectional) a.n_past = a.position + a.n_tokens;
+        a.q = s->a.q + t * a.q_stride;
+        a.out = out + t * a.out_stride;
+        run(kern, &a, false);
+    }
+}
+
+static const struct shape shapes[] = {
+    {"one position", 1, 1, 16, 16, 1, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+    {"smollm2 decode", 9, 3, 64, 64, 700, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+    {"smollm2 prefill", 9, 3, 64, 64, 100, 100, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+    {"gemma 3 window", 4, 1, 256, 256, 1400, 3, 512, KV_F16, KV_F16, 0, 0, 0, 0},
+    {"gemma 2 soft cap", 4, 2, 96, 96, 200, 9, 70, KV_F16, KV_F16, 0, 0, 0, 50},
+    {"narrow window, long prompt", 2, 1, 24, 24, 300, 300, 5, KV_F32, KV_F32, 0, 0, 0, 0},
+    {"sinks", 8, 2, 64, 64, 600, 13, 128, KV_F16, KV_F16, 0, 1, 0, 0},
+    {"sinks, two segments", 8, 2, 64, 64, 1100, 2, 0, KV_F16, KV_F16, 0, 1, 0, 0},
+    {"alibi", 6, 6, 40, 40, 150, 17, 0, KV_F16, KV_F16, 0, 0, 1, 0},
+    {"alibi, encoder", 4, 4, 32, 32, 90, 90, 0, KV_F32, KV_F32, 1, 0, 1, 0},
+    {"encoder", 12, 12, 32, 32, 130, 130, 0, KV_F16, KV_F16, 1, 0, 0, 0},
+    {"encoder with a window", 3, 3, 64, 64, 300, 300, 128, KV_F16, KV_F16, 1, 0, 0, 0},
+    {"values of another size", 4, 4, 48, 32, 550, 4, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+    {"odd sizes", 5, 5, 13, 7, 77, 5, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+    {"odd sizes q8_0", 6, 3, 50, 34, 140, 7, 0, KV_Q8_0, KV_Q8_0, 0, 0, 0, 0},
+    {"q8_0", 8, 2, 128, 128, 640, 6, 0, KV_Q8_0, KV_Q8_0, 0, 0, 0, 0},
+    {"q8_0 keys, f16 values", 4, 2, 80, 80, 130, 3, 0, KV_Q8_0, KV_F16, 0, 0, 0, 0},
+    {"f32", 3, 1, 64, 64, 520, 20, 0, KV_F32, KV_F32, 0, 0, 0, 0},
+    {"one kv head, many heads", 53, 1, 16, 16, 600, 3, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+    {"everything", 6, 2, 72, 40, 1300, 11, 600, KV_F16, KV_Q8_0, 0, 1, 1, 20},
+};
+
+static void test_shape(const struct shape *p) {
+    struct setup s;
+    const struct kern *scalar = kern_get(KERN_SCALAR);
+    size_t n = (size_t)p->n_tokens * p->n_head * p->dim_v;
+    float *want = must(malloc(n * 4)), *got = must(malloc(n * 4));
+    double *truth = must(malloc(n * sizeof *truth)), worst = 0;
+    set_up(&s, p);
+    exact(&s, truth);
+    run(scalar, &s.a, false);
+    memcpy(want, s.out, n * 4);
+    for (size_t i = 0; i < n; i++) {
+        double off = fabs(want[i] - truth[i]);
+        worst = off > worst || off != off ? off : worst;
+    }
+    /* weighted means of values below 1; scores of size 10 carry 1e-6 into the exponentials */
+    CHECK(worst < 1e-5, "%s: %g from double precision", p->name, worst);
+    for (enum kern_level level = KERN_SCALAR; level <= KERN_RELAXED; level++) {
+        const struct kern *kern = kern_get(level);
+        if (!kern) continue;
+        memset(s.out, 0xff, n * 4);
+        run(kern, &s.a, true);
+        CHECK(same(s.out, want, n), "%s: level %d, units backwards", p->name, level);
+        for (uint32_t step = 1; step < p->n_tokens; step = step * 3 + 1) {
+            memset(got, 0xff, n * 4);
+            run_in_steps(kern, &s, got, step);
+            CHECK(same(got, want, n), "%s: level %d, %u tokens a call", p->name, level, step);
+        }
+    }
+    if (p->window && !p->bidirectional) { /* pages that no query sees are gone */
+        uint32_t lo, hi;
+        attn_range(&s.a, 0, &lo, &hi);
+        for (uint32_t i = 0; i < lo / KV_PAGE; i++) {
+            free(s.k_pages[i]), free(s.v_pages[i]);
+            s.k_pages[i] = s.v_pages[i] = NULL;
+        }
+        for (enum kern_level level = KERN_SCALAR; level <= KERN_RELAXED; level++) {
+            if (!kern_get(level)) continue;
+            run(kern_get(level), &s.a, false);
+            CHECK(same(s.out, want, n), "%s: level %d without the pages behind the window", p->name, level);
+        }
+    }
+    tear_down(&s);
+    free(want), free(got), free(truth);
+}
+
+/* Every half a cache can hold survives, in every level; larger values saturate and nothing becomes infinite. */
+static void test_rows(void) {
+    static float x[65536 / 8 * 8], y[sizeof x / sizeof *x];
+    static uint8_t a[sizeof x], b[sizeof x];
+    size_t n = 0;
+    for (uint32_t h = 0; h < 65536; h++)
+        if ((h & 0x7c00) != 0x7c00) x[n++] = half_to_float((uint16_t)h);
+    for (enum kern_level level = KERN_SCALAR; level <= KERN_RELAXED; level++) {
+        const struct kern *kern = kern_get(level);
+        if (!kern) continue;
+        kern_kv_store(kern, KV_F16, a, x, n);
+        kern_kv_load(kern, KV_F16, y, a, n);
+        CHECK(same(y, x, n), "halves, level %d", level);
+    }
+    for (int round = 0; round < 400; round++) {
+        static const float scales[] = {1, 1e-6f, 7e4f, 1e30f, 1e-38f, 3e-8f, 1e7f, 0.1f};
+        size_t dim = 1 + (size_t)round % 150;
+        enum kv_type type = (enum kv_type)(round % 3);
+        size_t bytes = kv_row_bytes(type, dim);
+        float most = 0;
+        for (size_t i = 0; i < dim; i++) x[i] = rnd(scales[round % 8]) * (i % 5 ? 1 : 0.01f);
+        if (round % 11 == 0) x[dim / 2] = INFINITY;
+        if (round % 13 == 0) x[dim / 3] = NAN;
+        for (size_t i = 0; i < dim; i++)
+            most = x[i] != x[i] ? INFINITY : fmaxf(most, fabsf(x[i]));
+        CHECK_EQ(bytes % 4, 0);
+        memset(a, 0x55, bytes + 8);
+        kern_kv_store(kern_get(KERN_SCALAR), type, a, x, dim);
+        CHECK(a[bytes] == 0x55 && a[bytes + 7] == 0x55, "type %d writes its row only", type);
+        kern_kv_load(kern_get(KERN_SCALAR), type, y, a, dim);
+        for (size_t i = 0; i < dim; i++) {
+            double off = fabs((double)y[i] - x[i]);
+            if (type == KV_F32 || x[i] != x[i] || fabsf(x[i]) > 65504 || (type == KV_Q8_0 && !(most <= 8e6f)))
+                continue;
+            /* f16: half of the last of 11 bits; q8_0: half a step of the block's largest, and its scale is a half */
+            CHECK(off <= (type == KV_F16 ? fabs(x[i]) * 0x1p-11 + 0x1p-25 : most / 254 * 1.13 + 127 * 0x1p-25),
+                  "type %d: %g for %g", type, y[i], x[i]);
+        }
+        for (enum kern_level level = KERN_SIMD; level <= KERN_RELAXED; level++) {
+            static float z[256];
+            if (!kern_get(level)) continue;
+            memset(b, 0x55, bytes + 8);
+            kern_kv_store(kern_get(level), type, b, x, dim);
+            CHECK(memcmp(a, b, bytes + 8) == 0, "type %d dim %zu level %d stores", type, dim, level);
+            memset(z, 0x55, sizeof z);
+            kern_kv_load(kern_get(level), type, z, b, dim);
+            CHECK(memcmp(z, y, dim * 4) == 0 && float_bits(z[dim]) == 0x55555555u, "type %d dim %zu level %d loads",
+                  type, dim, level);
+        }
+        for (size_t i = 0; i < dim && type != KV_F32; i++)
+            CHECK(fabsf(y[i]) <= KV_Q8_MAX * 1.001f, "type %d holds no infinities", type);
+    }
+}
+
+int main(void) {
+    test_rows();
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) test_shape(shapes + i);
+    return check_done();
+}
