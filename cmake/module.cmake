@@ -17,6 +17,8 @@ find_program(WASM_OPT wasm-opt REQUIRED PATHS "${binaryen}/bin" NO_DEFAULT_PATH)
 set(wasm_features --enable-simd --enable-threads --enable-bulk-memory --enable-mutable-globals
     --enable-nontrapping-float-to-int --enable-sign-ext)
 
+sotto_small_where_cold()
+
 set(dist "${CMAKE_SOURCE_DIR}/wasm/dist")
 file(MAKE_DIRECTORY "${dist}")
 foreach(name ${variant_names})
