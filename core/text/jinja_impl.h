@@ -190,7 +190,7 @@ struct node {
 };
 
 /* ---- the interpreter --------------------------------------------------------------------------------- */
-enum { N_BUCKETS = 64, NATIVE_DEPTH = 900, PARSE_DEPTH = 120 };
+enum { N_BUCKETS = 64, NATIVE_DEPTH = 500, PARSE_DEPTH = 120 };
 
 struct jinja {
     struct heap *heap;
