@@ -108,9 +108,10 @@ function openMessage(source, options, inspect) {
  * @param {LoadOptions} options
  * @param {boolean} inspect
  * @param {(client: Client, message: any) => void} onState
+ * @param {() => boolean} mayRestart not when the model was already handed out
  * @returns {Promise<{client: Client, result: any}>}
  */
-async function open(source, options, inspect, onState) {
+async function open(source, options, inspect, onState, mayRestart) {
   for (let again = 2; ; again--) {
     const message = openMessage(source, options, inspect);
     const client = await Client.start(message.workers);
@@ -133,7 +134,7 @@ async function open(source, options, inspect, onState) {
       } else {
         client.close(error);
       }
-      if (error.code !== 'SOTTO_CHANGED' || again === 0) throw error;
+      if (error.code !== 'SOTTO_CHANGED' || again === 0 || !mayRestart()) throw error;
     }
   }
 }
@@ -148,22 +149,25 @@ export async function loadModel(source, options = {}) {
   checkOptions(options, LOAD_OPTIONS, 'loadModel');
   const waitFor = ['ready', 'header'][choice('waitFor', options.waitFor, ['ready', 'header'])];
   if (options.cache !== false) askForPersistence();
-  /** @type {(value: {client: Client, info: any}) => void} */
+  /** @type {(value: {client: Client}) => void} */
   let seen = () => {};
+  /** @type {Promise<{client: Client}>} */
   const header = new Promise((resolve) => (seen = resolve));
   /** @type {Model | undefined} */
   let model;
   /** @type {any} */
   let latest;
-  const opened = open(source, options, false, (client, message) => {
+  let handed = false;
+  const onState = (/** @type {Client} */ client, /** @type {any} */ message) => {
     latest = message.info;
     model?._setInfo(latest);
-    seen({ client, info: latest });
-  });
+    seen({ client });
+  };
+  const opened = open(source, options, false, onState, () => !handed);
   const ready = opened.then(() => {});
-  if (waitFor === 'header') await Promise.race([header, ready]);
-  else await ready;
-  const { client } = await header;
+  ready.catch(() => {}); /* whoever wants to know awaits it */
+  const { client } = await (waitFor === 'header' ? Promise.race([header, opened]) : opened);
+  handed = true;
   model = new Model(client, latest, ready);
   return model;
 }
@@ -176,7 +180,7 @@ export async function loadModel(source, options = {}) {
  */
 export async function inspectModel(source, options = {}) {
   checkOptions(options, SHARED_OPTIONS, 'inspectModel');
-  const { client, result } = await open(source, options, true, () => {});
+  const { client, result } = await open(source, options, true, () => {}, () => true);
   client.close(new SottoError('SOTTO_CLOSED', 'The inspection is over.'));
   return result;
 }

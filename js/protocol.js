@@ -52,8 +52,8 @@
  * @typedef {{type: 'broken', error: PlainError}} Broken nothing works any more
  *
  * @typedef {object} LoadProgress
- * @property {'connect' | 'wait' | 'header' | 'download' | 'cache' | 'ready'} phase `wait`: another tab is
- *   downloading the same model; `cache`: reading what was stored before
+ * @property {'connect' | 'wait' | 'header' | 'download' | 'cache' | 'read' | 'ready'} phase `wait`: another
+ *   tab is downloading the same model; `cache`: reading what was stored before; `read`: a local file or stream
  * @property {number} loaded bytes of the file that have arrived
  * @property {number} total bytes of the file, 0 while unknown
  * @property {number} bytesPerSecond

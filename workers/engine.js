@@ -3,7 +3,7 @@
  * slices, between which messages are handled.
  */
 import { SottoError, toPlain } from '../js/errors.js';
-import { breathe, isNode, nodeWorker, serve, sleep, wrapWorker } from '../js/host.js';
+import { breathe, isNode, nodeModule, nodeWorker, serve, sleep, wrapWorker } from '../js/host.js';
 import { PAGE_BYTES, STACK_BYTES } from '../js/protocol.js';
 import { transferOf } from '../js/source.js';
 import { compile, Instance, newMemory } from './instance.js';
@@ -68,7 +68,7 @@ class Opening {
     const failed = new Promise((_, reject) => (this.#fail = reject));
     failed.catch(() => {});
     const shared = canShare();
-    const most = shared ? message.threads || Math.min(8, cores()) : 1;
+    const most = shared ? message.threads || Math.min(8, await cores()) : 1;
     const compiling = compile(message.variant, message.wasm);
     if (!message.inspect) {
       const helpers = Array.from({ length: most - 1 }, () => spawn('compute', message.workers));
@@ -196,7 +196,8 @@ function plainError(plain) {
   return new SottoError(plain.code, plain.message, plain);
 }
 
-function cores() {
+async function cores() {
+  if (isNode) return (await nodeModule('node:os')).availableParallelism();
   return globalThis.navigator?.hardwareConcurrency || 4;
 }
 
@@ -231,7 +232,7 @@ async function measure(milliseconds, wasm) {
   await breathe();
   const text = instance.x.machine(milliseconds) >>> 0;
   if (!text) throw new SottoError('SOTTO_MEMORY', 'There is no memory for the measurement.');
-  return { ...JSON.parse(instance.cString(text)), variant, threads: canShare() ? Math.min(8, cores()) : 1 };
+  return { ...JSON.parse(instance.cString(text)), variant, threads: canShare() ? Math.min(8, await cores()) : 1 };
 }
 
 /** @param {any} message @returns {Promise<any>} */

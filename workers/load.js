@@ -126,6 +126,8 @@ export class Load {
     const heap = x.header_memory(header, at);
     if (!heap && !this.#request.inspect) throw instance.error(x.header_fail(header));
     const need = x.heap_base() + heap + SLACK_BYTES + maxThreads * (STACK_BYTES + 128);
+    info.memory = { ...info.memory, total: need };
+    info.fits = heap > 0 && need <= 2 ** 32;
     return { info, need, heads: this.#inputs.map((input) => joined(input.heads, input.headerBytes)) };
   }
 
@@ -219,7 +221,7 @@ export class Load {
         const complete = push(fresh);
         this.#tell('header');
         if (!complete) continue;
-        if (input.random) await reader.cancel();
+        if (input.random && !input.remote) await reader.cancel();
         else input.rest = reader;
         return this.#headerEnds(input, at);
       }
@@ -235,7 +237,8 @@ export class Load {
 
   /** Compares the sizes that the headers ask for with those of the files. @param {any} info */
   #size(info) {
-    const sizes = Array.isArray(info.file_bytes) ? info.file_bytes : [info.file_bytes];
+    /** @type {number[]} */
+    const sizes = info.fileBytes;
     this.#inputs.forEach((input, i) => {
       const wanted = Number(sizes[i] ?? 0);
       if (input.size && wanted > input.size) {
@@ -267,6 +270,12 @@ export class Load {
       for (const { at, bytes } of input.heads) this.#place(instance, model, scratch, part, at, bytes);
       input.heads = [];
       await this.#meet(instance, model, scratch, part);
+      if (!input.remote?.ranged) continue;
+      /* What was asked for with the header is still coming in. */
+      for (let piece = await input.rest?.next(); piece; piece = await input.rest?.next()) {
+        await this.#arrive(instance, model, scratch, part, piece);
+      }
+      input.rest = undefined;
     }
     if (this.#inputs.every((input) => input.random)) {
       await this.#feedPlanned(instance, model, scratch);
@@ -411,7 +420,7 @@ export class Load {
       input.arrived.add(at, at + n);
       if (cached) this.#progress.cached += n;
       at += n;
-      this.#tell('cache');
+      this.#tell(cached ? 'cache' : 'read');
       await this.#pause();
     }
   }
@@ -462,7 +471,7 @@ export class Load {
       input.arrived.add(from, to);
       this.#count(input, to - from);
     }
-    this.#tell('download');
+    this.#tell(input.remote ? 'download' : 'read');
     await this.#pause();
   }
 
