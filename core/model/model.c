@@ -11,7 +11,7 @@ int model_describe(struct model *m, struct fail *f) {
     if (!context) context = m->hp.n_ctx_train < 4096 ? m->hp.n_ctx_train : 4096;
     m->options.context = context;
     struct builder b = {.hp = &m->hp, .parts = &m->parts, .weights = &m->weights, .plan = &m->plan, .exact = m->options.exact,
-                        .long_rope = context > m->hp.n_ctx_orig, .f = f};
+                        .long_rope = (context + 255) / 256 * 256 > m->hp.n_ctx_orig /* the reference rounds contexts up */, .f = f};
     rc = plan_build(&b);
     if (rc) model_forget(m);
     return rc;

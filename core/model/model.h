@@ -104,7 +104,7 @@ struct model {
     struct feed feed;
     uint32_t n_threads;
     atomic_word abort;
-    bool profiling; double *op_ms; uint32_t profile_runs; double profile_last;
+    bool profiling; double *op_ms, profile_last; uint32_t profile_runs; uint64_t profile_tokens, profile_rows;
     struct fail fail;
 };
 

@@ -145,6 +145,7 @@ static void piece_end(struct model *m) {
         kv_release_behind(&m->kv, &s->seq->kv, s->seq->n_cached);
     }
     w->walked += w->n_tokens;
+    m->profile_runs++, m->profile_tokens += w->n_tokens, m->profile_rows += w->n_rows;
     w->piece = false;
     w->n_tokens = 0;
 }

@@ -85,7 +85,7 @@ static void finish(const struct model *m, const struct op *op, const struct mm *
         case EPI_ACT: run_act(m, l->act, l->curve, out, out, NULL, n); break;
         case EPI_LOGITS:
             if (l->scale != 1) kern_scale(m->kern, out, out, l->scale, n);
-            if (l->softcap > 0) kern_softcap(m->kern, out, out, l->softcap, n);
+            if (l->softcap > 0) kern_softcap(m->kern, out, out, n, l->softcap);
             break;
         default: break;
         }

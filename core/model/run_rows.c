@@ -20,8 +20,10 @@ float *run_out(const struct model *m, const struct op *op) { return row_of(m, op
 
 void run_norm(const struct model *m, struct norm_spec norm, float *dst, const float *x, size_t n) {
     const float *w = model_floats(m, norm.w), *b = model_floats(m, norm.b);
-    if (norm.kind == NORM_RMS) kern_rms_norm(m->kern, dst, x, w, n, m->hp.norm_eps);
-    else kern_layer_norm(m->kern, dst, x, w, b, n, m->hp.norm_eps);
+    if (norm.kind == NORM_RMS) {
+        kern_rms_norm(m->kern, dst, x, w, n, m->hp.norm_eps);
+        if (b) kern_add(m->kern, dst, dst, b, n);
+    } else kern_layer_norm(m->kern, dst, x, w, b, n, m->hp.norm_eps);
 }
 
 /* ggml_xielu: expm1 below zero, a parabola above. */

@@ -14,7 +14,7 @@ static struct norm_spec norm_of(struct builder *b, uint32_t id, const char *name
     }
     n.w = build_named(b, id, name, false);
     if (n.w >= 0) n.kind = (int8_t)a->norm;
-    if (n.w >= 0 && a->norm == NORM_LAYER) n.b = build_named(b, id + 1, name, false);
+    if (n.w >= 0) n.b = build_named(b, id + 1, name, false);
     return n;
 }
 

@@ -1,0 +1,4 @@
+/* EXAONE 3. */
+#include "model/arch.h"
+
+const struct arch arch_exaone = {.name = "exaone", .rope = ROPE_NEOX};

@@ -1,0 +1,4 @@
+/* XVERSE. */
+#include "model/arch.h"
+
+const struct arch arch_xverse = {.name = "xverse"};
