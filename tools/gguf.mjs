@@ -142,44 +142,57 @@ function string(v) {
 
 /** @typedef {{ type: number, raw: Buffer, elementType: number, count: number }} GgufValue */
 
-/** The keys of a file with their values as they lie there. @param {string} file @returns {Map<string, GgufValue>} */
-export function readKeys(file) {
-  const bytes = fs.readFileSync(file);
+/** @typedef {{ name: string, shape: number[], typeId: number, at: number }} GgufTensor at: where its data begin */
+
+/**
+ * The keys of a file with their values as they lie there, and its tensors.
+ * @param {Buffer} bytes @returns {{ keys: Map<string, GgufValue>, tensors: GgufTensor[] }}
+ */
+export function readGguf(bytes) {
+  if (bytes.toString('latin1', 0, 4) !== 'GGUF') throw new Error('not a GGUF file');
   let at = 24;
-  const size = () => {
-    const n = Number(bytes.readBigUInt64LE(at));
-    at += 8;
-    return n;
+  const u32At = () => bytes.readUInt32LE((at += 4) - 4);
+  const u64At = () => Number(bytes.readBigUInt64LE((at += 8) - 8));
+  const text = () => {
+    const n = u64At();
+    return bytes.toString('utf8', at, (at += n));
   };
-  /** @param {number} type @param {number} count */
-  const skip = (type, count) => {
-    if (type !== types.string) at += typeBytes[type] * count;
-    else {
-      for (let i = 0; i < count; i++) {
-        const n = size();
-        at += n;
-      }
-    }
-  };
-  if (bytes.toString('latin1', 0, 4) !== 'GGUF') throw new Error(`${file} is not a GGUF file`);
   /** @type {Map<string, GgufValue>} */
   const keys = new Map();
   for (let left = Number(bytes.readBigUInt64LE(16)); left > 0; left--) {
-    const n = size();
-    const key = bytes.toString('utf8', at, (at += n));
-    const type = bytes.readUInt32LE(at);
-    const from = (at += 4);
-    let elementType = type;
-    let count = 1;
-    if (type === types.array) {
-      elementType = bytes.readUInt32LE(at);
-      at += 4;
-      count = size();
+    const key = text();
+    const type = u32At();
+    const from = at;
+    const elementType = type === types.array ? u32At() : type;
+    const count = type === types.array ? u64At() : 1;
+    if (elementType === types.string) {
+      for (let i = 0; i < count; i++) {
+        const n = u64At();
+        at += n;
+      }
+    } else {
+      at += typeBytes[elementType] * count;
     }
-    skip(elementType, count);
     keys.set(key, { type, raw: bytes.subarray(from, at), elementType, count });
   }
-  return keys;
+  const tensors = Array.from({ length: Number(bytes.readBigUInt64LE(8)) }, () => {
+    const name = text();
+    const shape = Array.from({ length: u32At() }, u64At);
+    return { name, shape, typeId: u32At(), at: u64At() };
+  });
+  for (const tensor of tensors) tensor.at += align(at);
+  return { keys, tensors };
+}
+
+/** The keys of a file. @param {string} file */
+export const readKeys = (file) => readGguf(fs.readFileSync(file)).keys;
+
+/** A number or text of a scalar value. @param {GgufValue | undefined} value @returns {number | string | undefined} */
+export function scalarOf(value) {
+  if (value?.type === types.u32) return value.raw.readUInt32LE();
+  if (value?.type === types.f32) return value.raw.readFloatLE();
+  if (value?.type === types.string) return value.raw.toString('utf8', 8);
+  return undefined;
 }
 
 /** The strings of an array value, as bytes. @param {GgufValue} value */
