@@ -23,7 +23,7 @@ import { Reference } from './reference.mjs';
 const cases = [
   { group: 'arch', name: 'llama-gqa-tied-ropefreqs', arch: 'llama', note: 'tied output matrix, rope_freqs', seed: 1, embd: 48, layers: 2, ffn: 80, heads: 3, kvHeads: 1, headDim: 16, ropeBase: 500000, eps: 1e-5, vocab: 'bpe', tied: true },
   { group: 'arch', name: 'llama-spm-untied', arch: 'llama', note: 'output matrix of its own, SPM vocabulary', seed: 2, embd: 32, layers: 2, ffn: 56, heads: 2, kvHeads: 2, headDim: 16, ropeBase: 10000, eps: 1e-5, vocab: 'spm', tied: false },
-  { group: 'arch', name: 'qwen2', arch: 'qwen2', note: 'biases of q, k and v', seed: 3, embd: 40, layers: 2, ffn: 72, heads: 4, kvHeads: 2, headDim: 12, ropeBase: 1000000, eps: 1e-6, vocab: 'bpe', tied: true },
+  { group: 'arch', name: 'qwen2', arch: 'qwen2', note: 'biases of q, k and v', seed: 3, embd: 40, layers: 2, ffn: 72, heads: 4, kvHeads: 2, headDim: 10, ropeBase: 1000000, eps: 1e-6, vocab: 'bpe', tied: true },
   { group: 'arch', name: 'gemma3', arch: 'gemma3', note: 'layers 0-4 and 6 local (window 12, rope base 10000), layer 5 global', seed: 4, embd: 32, layers: 7, ffn: 40, heads: 2, kvHeads: 1, headDim: 16, ropeBase: 1000000, eps: 1e-6, vocab: 'spm', tied: true, window: 12 },
   {
     group: 'quantmodel', name: 'llama-k-mix', arch: 'llama', note: 'every matrix of a layer in another type', seed: 5, embd: 256, layers: 1, ffn: 256, heads: 4, kvHeads: 1, headDim: 64, ropeBase: 10000, eps: 1e-5, vocab: 'bpe', tied: true,
