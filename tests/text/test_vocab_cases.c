@@ -141,12 +141,14 @@ static void check_lines(const struct vocab *v, const char *path, const char *nam
             json_free(&heap.heap, line);
             continue;
         }
-        ids = check_ids(v, line, "ids", ENCODE_ADD_SPECIAL | ENCODE_PARSE_SPECIAL) &
-              check_ids(v, line, "ids_no_parse_special", ENCODE_ADD_SPECIAL) &
-              check_ids(v, line, "ids_no_add_special", ENCODE_PARSE_SPECIAL);
-        text =
-            !decode || (check_text(v, line, "ids_no_add_special", "detok", DECODE_SHOW_SPECIAL) &
-                        check_text(v, line, "ids", "detok_remove_special", DECODE_REMOVE_SPECIAL));
+        ids = check_ids(v, line, "ids", ENCODE_ADD_SPECIAL | ENCODE_PARSE_SPECIAL);
+        ids &= check_ids(v, line, "ids_no_parse_special", ENCODE_ADD_SPECIAL);
+        ids &= check_ids(v, line, "ids_no_add_special", ENCODE_PARSE_SPECIAL);
+        text = true;
+        if (decode) {
+            text &= check_text(v, line, "ids_no_add_special", "detok", DECODE_SHOW_SPECIAL);
+            text &= check_text(v, line, "ids", "detok_remove_special", DECODE_REMOVE_SPECIAL);
+        }
         n_ids += ids;
         total++;
         passed += ids && text;
