@@ -56,6 +56,17 @@ void kern_mm(const struct kern *kern, const struct mm *mm, size_t tile0, size_t 
 /* MACs below which a chunk is not worth taking; a hint for splitting. */
 size_t kern_mm_step(const struct mm *mm, uint32_t n_threads);
 
+/* What this machine can do, measured in about budget_ms: the speed of reading memory (buffer should be larger
+ * than its caches, 32 MiB or more, 64-byte aligned; its contents are overwritten) and of the Q4_0 product of a
+ * batch, which stays in the caches. */
+struct kern_machine {
+    double stream_gbs, dot_gmacs; /* 1e9 bytes a second; 1e9 multiply-adds a second; 0 where buffer is too small */
+    double ms;                    /* what the measurement took */
+    enum kern_level level;
+    bool relaxed16;               /* relaxed SIMD by 16-bit dots (else by 32-bit ones) */
+};
+void kern_measure(const struct kern *kern, struct kern_machine *out, void *buffer, size_t bytes, double budget_ms);
+
 /* ---- attention (attn*.c) ----------------------------------------------------------------------------- */
 /* The cache of one layer: pages of KV_PAGE positions; inside a page K is [n_kv_head][KV_PAGE][row of
  * head_dim_k], V likewise with head_dim_v. A row is kv_row_bytes(type, dim). Always read back from here, even
@@ -107,6 +118,7 @@ void kern_axpy(const struct kern *kern, float *dst, float s, const float *x, siz
 float kern_dot(const struct kern *kern, const float *a, const float *b, size_t n);
 float kern_max(const struct kern *kern, const float *x, size_t n);
 size_t kern_argmax(const struct kern *kern, const float *x, size_t n); /* the first of the largest; nan never wins */
+float kern_exp_sum(const struct kern *kern, const float *x, size_t n, float most, float s); /* sum of exp((x[i] - most) * s) */
 void kern_softmax(const struct kern *kern, float *dst, const float *x, size_t n, float scale);
 void kern_softcap(const struct kern *kern, float *dst, const float *x, size_t n, float cap); /* cap * tanh(x / cap) */
 /* Rotates pairs of one head: (x[i], x[i + n/2]) for neox, (x[2i], x[2i+1]) otherwise; n_rot of dim elements, the
