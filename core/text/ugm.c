@@ -74,7 +74,7 @@ static struct normal normalize_one(const struct vocab *v, const char *text, size
     bool valid;
     /* What begins like a user-defined token passes unchanged as far as the likeness goes. */
     while (out.size < n &&
-           sorted_step(&v->user, v, &lo, &hi, (uint32_t)out.size, (uint8_t)text[out.size]))
+           sorted_step(&v->user, &lo, &hi, (uint32_t)out.size, (uint8_t)text[out.size]))
         out.size++;
     out.eats = out.size;
     if (out.size || mapped(v, text, n, &out)) return out;

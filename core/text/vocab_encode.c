@@ -41,14 +41,14 @@ static void add_part(struct encoder *e, struct parts *p, struct part x) {
 
 /* The token of exactly `size` bytes at text, or TOKEN_NONE; with size 0, marks in *sizes the sizes
  * of all tokens that start there. */
-static uint32_t special_at(const struct vocab *v, const struct sorted *set, const char *text,
+static uint32_t special_at(const struct sorted *set, const char *text,
                            size_t n, uint32_t size, uint8_t *sizes) {
     uint32_t lo = 0, hi = set->n;
     if (n < size) return TOKEN_NONE;
     for (uint32_t depth = 0; depth < n; depth++) {
-        if (!sorted_step(set, v, &lo, &hi, depth, (uint8_t)text[depth])) return TOKEN_NONE;
-        if (token_text(v, set->ids[lo]).size != depth + 1) continue;
-        if (depth + 1 == size) return set->ids[lo];
+        if (!sorted_step(set, &lo, &hi, depth, (uint8_t)text[depth])) return TOKEN_NONE;
+        if (set->at[lo].size != depth + 1) continue;
+        if (depth + 1 == size) return set->at[lo].id;
         if (!size) sizes[depth >> 3] |= (uint8_t)(1u << (depth & 7));
     }
     return TOKEN_NONE;
@@ -66,7 +66,7 @@ static void cut(struct encoder *e, const struct sorted *set, const char *text, s
         uint32_t id = TOKEN_NONE, left;
         uint8_t c = (uint8_t)text[at];
         if (set->first[c] < set->first[c + 1])
-            id = special_at(e->v, set, text + at, end - at, size, NULL);
+            id = special_at(set, text + at, end - at, size, NULL);
         if (id == TOKEN_NONE) {
             at++;
             continue;
@@ -94,7 +94,7 @@ static void partition(struct encoder *e, const struct sorted *set, const char *t
     if (!set->n) return;
     for (size_t i = 0; i < n; i++) {
         uint8_t c = (uint8_t)text[i];
-        if (set->first[c] < set->first[c + 1]) special_at(e->v, set, text + i, n - i, 0, sizes);
+        if (set->first[c] < set->first[c + 1]) special_at(set, text + i, n - i, 0, sizes);
     }
     for (uint32_t size = MAX_TOKEN_BYTES; size && !e->failed; size--) {
         struct parts swap = *parts;

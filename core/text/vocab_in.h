@@ -39,10 +39,15 @@ struct index {
     unsigned value_bits;
 };
 
-/* Strings that share prefixes, sorted: walks are exact and need no more than the ids. */
+/* Special tokens sorted by text: walks along shared prefixes are exact. */
+struct special {
+    const char *text;
+    uint32_t size, id;
+};
 struct sorted {
-    uint32_t *ids, n, cap;
-    uint32_t first[257]; /* ids[first[c] .. first[c + 1]) start with byte c */
+    struct special *at;
+    uint32_t n, cap;
+    uint32_t first[257]; /* at[first[c] .. first[c + 1]) start with byte c */
 };
 
 struct pretok;
@@ -130,11 +135,10 @@ static inline bool prefix_seen(const struct vocab *v, uint32_t hash) {
 }
 
 /* Sorted sets (vocab_sorted.c). sorted_step narrows [*lo, *hi) to the strings whose byte `depth` is
- * c; a string that ends at depth + 1 is then ids[*lo]. */
+ * c; a string that ends at depth + 1 is then at[*lo]. */
 int sorted_build(struct sorted *s, const struct vocab *v, unsigned with, unsigned without);
 void sorted_free(struct sorted *s, struct heap *heap);
-bool sorted_step(const struct sorted *s, const struct vocab *v, uint32_t *lo, uint32_t *hi,
-                 uint32_t depth, uint8_t c);
+bool sorted_step(const struct sorted *s, uint32_t *lo, uint32_t *hi, uint32_t depth, uint8_t c);
 
 /* Unescapes a RWKV token into dst (which holds as many bytes) and returns its size. */
 size_t rwkv_unescape(char *dst, const char *text, size_t n);
