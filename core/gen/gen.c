@@ -1,186 +1,266 @@
 #include "gen/gen.h"
+
 #include <string.h>
 
+enum { WANT_LAST = 1, STOP_BYTES = 1 << 16 };
+
+struct token { uint32_t id; size_t end; /* of its text in `text` */ };
+
+struct gen {
+    struct model *m;
+    struct seq *seq;
+    struct sampler *sampler;
+    uint32_t *prompt;
+    uint32_t n_prompt, max_tokens;
+    bool ignore_eog;
+    uint32_t next;            /* drawn, not yet evaluated */
+    struct gen_stats stats;
+    double started;
+    /* Text: bytes [taken, released) wait to be taken, [released, size) may become a stop text. */
+    struct detok detok;
+    struct sbuf text;
+    size_t taken, released;
+    struct token *tokens;     /* [cap_tokens], those whose text is not all taken */
+    uint32_t n_tokens, cap_tokens, given;
+    uint32_t *ids;            /* [cap_tokens] as handed out */
+    char *stops;              /* [stop_bytes] NUL-terminated texts in a row */
+    size_t stop_bytes;
+};
+
+static int refuse(struct gen *g, int code, const char *text) {
+    return fail(&g->m->fail, code, FAIL_NOWHERE, "%s", text);
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------------------- */
 static int copy_stops(struct gen *g, const struct gen_options *o) {
-    for (uint32_t i = 0; i < o->n_stop; i++) g->stop_bytes += strlen(o->stop[i]);
-    g->n_stops = o->n_stop;
-    g->stops = HEAP_NEW(g->heap, struct gguf_str, o->n_stop);
-    g->stop_text = HEAP_NEW(g->heap, char, g->stop_bytes);
-    if (!g->stops || !g->stop_text) return SOTTO_MEMORY;
-    char *at = g->stop_text;
+    size_t at = 0;
     for (uint32_t i = 0; i < o->n_stop; i++) {
         size_t n = strlen(o->stop[i]);
-        memcpy(at, o->stop[i], n);
-        g->stops[i] = (struct gguf_str){at, n};
-        at += n;
+        if (n > STOP_BYTES || g->stop_bytes > STOP_BYTES) return refuse(g, SOTTO_EINVAL, "stop texts of more than 64 KiB");
+        if (n) g->stop_bytes += n + 1;
+    }
+    g->stops = heap_new(g->m->heap, g->stop_bytes);
+    if (!g->stops) return refuse(g, SOTTO_MEMORY, "no memory for the stop texts");
+    for (uint32_t i = 0; i < o->n_stop; i++) {
+        size_t n = strlen(o->stop[i]);
+        if (n) memcpy(g->stops + at, o->stop[i], n + 1), at += n + 1;
     }
     return SOTTO_OK;
+}
+
+/* Cuts seq to what it shares with the prompt. */
+static int reuse(struct gen *g) {
+    struct seq *s = g->seq;
+    uint32_t same = 0;
+    int rc;
+    while (same < s->n_tokens && same + 1 < g->n_prompt && s->tokens[same] == g->prompt[same]) same++;
+    rc = seq_truncate(s, same);
+    g->stats.cached_tokens = g->stats.prefill_done = s->n_cached;
+    return rc;
+}
+
+static int set_up(struct gen *g, const uint32_t *prompt, uint32_t n_prompt, const struct gen_options *o) {
+    struct model *m = g->m;
+    int rc;
+    if (!g->seq->open || n_prompt == 0) return refuse(g, SOTTO_EINVAL, "a generation needs an open sequence and a prompt");
+    if (n_prompt > m->options.context)
+        return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE, "a prompt of %u tokens does not fit a context of %u",
+                    n_prompt, m->options.context);
+    for (uint32_t i = 0; i < n_prompt; i++)
+        if (prompt[i] >= m->hp.n_vocab)
+            return fail(&m->fail, SOTTO_EINVAL, i, "token %u at index %u is not one of %u", prompt[i], i, m->hp.n_vocab);
+    g->prompt = HEAP_NEW(m->heap, uint32_t, n_prompt);
+    if (!g->prompt) return refuse(g, SOTTO_MEMORY, "no memory for the prompt");
+    memcpy(g->prompt, prompt, n_prompt * sizeof *prompt);
+    g->n_prompt = g->stats.prompt_tokens = n_prompt;
+    g->max_tokens = o->max_tokens, g->ignore_eog = o->ignore_eog;
+    rc = copy_stops(g, o);
+    if (!rc) rc = sampler_new(&g->sampler, m->heap, m->kern, &o->sampling, m->hp.n_vocab, &m->fail);
+    if (rc) return rc;
+    for (uint32_t i = 0; i < n_prompt; i++) sampler_accept(g->sampler, prompt[i]);
+    detok_init(&g->detok, m->vocab, false);
+    g->detok.first = false; /* the text goes on where the prompt ends */
+    return reuse(g);
 }
 
 int gen_new(struct gen **out, struct seq *seq, const uint32_t *prompt, uint32_t n_prompt, const struct gen_options *o) {
-    struct model *m = seq->model;
+    struct gen *g = HEAP_ZERO(seq->model->heap, struct gen, 1);
+    int rc;
     *out = NULL;
-    if (!n_prompt) return fail(&m->fail, SOTTO_EINVAL, FAIL_NOWHERE, "the prompt is empty");
-    if (n_prompt > m->options.context)
-        return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE, "a prompt of %u tokens does not fit a context of %u", n_prompt, m->options.context);
-    struct gen *g = HEAP_ZERO(m->heap, struct gen, 1);
-    if (!g) return fail(&m->fail, SOTTO_MEMORY, FAIL_NOWHERE, "no memory for a generation");
-    *g = (struct gen){.heap = m->heap, .m = m, .seq = seq, .max_tokens = o->max_tokens, .ignore_eog = o->ignore_eog,
-                      .n_total = n_prompt, .begin_ms = clock_ms(), .text = sbuf_new(m->heap)};
-    int rc = sampler_init(&g->sampler, m->heap, m->kern, m->hp.n_vocab, &o->sampling, &m->fail);
-    if (!rc && copy_stops(g, o)) rc = fail(&m->fail, SOTTO_MEMORY, FAIL_NOWHERE, "no memory for the stop texts");
-    uint32_t common = 0;
-    while (common + 1 < n_prompt && common < seq->n_tokens && seq->tokens[common] == prompt[common]) common++;
-    g->n_cached = common;
-    g->n_prompt = n_prompt - common;
-    if (!rc && !(g->prompt = HEAP_NEW(m->heap, uint32_t, g->n_prompt))) rc = fail(&m->fail, SOTTO_MEMORY, FAIL_NOWHERE, "no memory for the prompt");
-    for (uint32_t i = 0; i < n_prompt && !rc; i++)
-        if (prompt[i] >= m->hp.n_vocab)
-            rc = fail(&m->fail, SOTTO_EINVAL, i, "token %u at index %u is not one of %u", prompt[i], i, m->hp.n_vocab);
-    if (!rc) rc = seq_truncate(seq, common);
-    if (rc) {
-        gen_free(g);
-        return rc;
-    }
-    memcpy(g->prompt, prompt + common, g->n_prompt * sizeof *prompt);
-    for (uint32_t i = 0; i < n_prompt; i++) sampler_accept(&g->sampler, prompt[i]);
-    detok_init(&g->detok, m->vocab, false);
-    g->detok.first = false; /* what is generated continues a text: its first space belongs to it */
-    *out = g;
-    return SOTTO_OK;
+    if (!g) return fail(&seq->model->fail, SOTTO_MEMORY, FAIL_NOWHERE, "no memory for a generation");
+    g->m = seq->model, g->seq = seq, g->started = clock_ms();
+    g->text = sbuf_new(g->m->heap);
+    rc = set_up(g, prompt, n_prompt, o);
+    word_store(&g->m->abort, 0); /* from here on a stop is meant for this generation */
+    if (rc) gen_free(g);
+    else *out = g;
+    return rc;
 }
-
-static uint32_t prompt_room(const struct gen *g) { return g->n_total - g->n_cached; }
 
 void gen_free(struct gen *g) {
+    struct heap *heap;
     if (!g) return;
-    if (g->state == GEN_WALKING) run_clear(g->m);
-    sampler_done(&g->sampler);
-    HEAP_FREE(g->heap, g->stops, g->n_stops);
-    HEAP_FREE(g->heap, g->stop_text, g->stop_bytes);
-    HEAP_FREE(g->heap, g->prompt, prompt_room(g));
-    HEAP_FREE(g->heap, g->ids, g->cap_ids);
+    heap = g->m->heap;
+    sampler_free(g->sampler);
+    HEAP_FREE(heap, g->prompt, g->n_prompt);
+    HEAP_FREE(heap, g->tokens, g->cap_tokens);
+    HEAP_FREE(heap, g->ids, g->cap_tokens);
+    heap_free(heap, g->stops, g->stop_bytes);
     sbuf_free(&g->text);
-    heap_free(g->heap, g, sizeof *g);
+    HEAP_FREE(heap, g, 1);
 }
 
-static void end(struct gen *g, enum gen_finish why) {
-    g->state = GEN_ENDED;
-    g->finish = (uint8_t)why;
+/* ---- text ---------------------------------------------------------------------------------------------------- */
+/* Forgets what was taken. */
+static void compact(struct gen *g) {
+    uint32_t kept = 0;
+    if (g->taken) {
+        memmove(g->text.text, g->text.text + g->taken, g->text.size - g->taken);
+        g->text.size -= g->taken;
+        g->released -= g->taken;
+    }
+    for (uint32_t i = g->given; i < g->n_tokens; i++)
+        g->tokens[kept++] = (struct token){g->tokens[i].id, g->tokens[i].end - g->taken};
+    g->n_tokens = kept, g->given = 0, g->taken = 0;
+}
+
+static bool room_for_token(struct gen *g) {
+    uint32_t cap = g->cap_tokens ? g->cap_tokens * 2 : 64;
+    struct token *tokens;
+    uint32_t *ids;
+    if (g->n_tokens < g->cap_tokens) return true;
+    tokens = HEAP_NEW(g->m->heap, struct token, cap);
+    ids = HEAP_NEW(g->m->heap, uint32_t, cap);
+    if (!tokens || !ids) {
+        HEAP_FREE(g->m->heap, tokens, cap);
+        HEAP_FREE(g->m->heap, ids, cap);
+        return false;
+    }
+    if (g->n_tokens) memcpy(tokens, g->tokens, g->n_tokens * sizeof *tokens);
+    HEAP_FREE(g->m->heap, g->tokens, g->cap_tokens);
+    HEAP_FREE(g->m->heap, g->ids, g->cap_tokens);
+    g->tokens = tokens, g->ids = ids, g->cap_tokens = cap;
+    return true;
+}
+
+/* The first place in text[from ..) where stop stands, or size. */
+static size_t find_stop(const struct sbuf *text, size_t from, const char *stop, size_t n) {
+    for (size_t at = from; at + n <= text->size; at++)
+        if (text->text[at] == stop[0] && memcmp(text->text + at, stop, n) == 0) return at;
+    return text->size;
+}
+
+/* How much of the end of text may be the beginning of stop. */
+static size_t begun_stop(const struct sbuf *text, size_t from, const char *stop, size_t n) {
+    size_t most = text->size - from < n - 1 ? text->size - from : n - 1;
+    for (size_t k = most; k > 0; k--)
+        if (memcmp(text->text + text->size - k, stop, k) == 0) return k;
+    return 0;
+}
+
+/* Releases what can no longer become a stop text; true where one stands there: the text ends before it. */
+static bool release(struct gen *g) {
+    size_t end = g->text.size, held = 0;
+    for (size_t at = 0, n; at < g->stop_bytes; at += n + 1) {
+        const char *stop = g->stops + at;
+        n = strlen(stop);
+        size_t found = find_stop(&g->text, g->released, stop, n), begun = begun_stop(&g->text, g->released, stop, n);
+        if (found < end) end = found;
+        if (begun > held) held = begun;
+    }
+    if (end == g->text.size) {
+        g->released = g->text.size - held;
+        return false;
+    }
+    g->text.size = g->released = end;
+    while (g->n_tokens && (g->n_tokens > 1 ? g->tokens[g->n_tokens - 2].end : 0) >= end) g->n_tokens--;
+    if (g->n_tokens && g->tokens[g->n_tokens - 1].end > end) g->tokens[g->n_tokens - 1].end = end;
+    return true;
+}
+
+static int finish(struct gen *g, enum gen_finish why) {
+    g->stats.finish = why;
     detok_finish(&g->detok, &g->text);
-    g->certain = g->text.size;
+    g->released = g->text.size;
+    return g->text.failed ? refuse(g, SOTTO_MEMORY, "no memory for the text") : SOTTO_DONE;
 }
 
-/* Where the earliest stop text begins at or after `from`; text.size where there is none. */
-static size_t find_stop(const struct gen *g, size_t from) {
-    for (size_t at = from; at < g->text.size; at++)
-        for (uint32_t i = 0; i < g->n_stops; i++) {
-            struct gguf_str s = g->stops[i];
-            if (s.size && s.size <= g->text.size - at && !memcmp(g->text.text + at, s.text, s.size)) return at;
-        }
-    return g->text.size;
+void gen_take(struct gen *g, const char **text, size_t *size, const uint32_t **ids, size_t *n_ids) {
+    uint32_t n = 0;
+    *text = g->text.text ? g->text.text + g->taken : "";
+    *size = g->released - g->taken;
+    g->taken = g->released;
+    while (g->given < g->n_tokens && (g->stats.finish || g->tokens[g->given].end <= g->released))
+        g->ids[n++] = g->tokens[g->given++].id;
+    *ids = g->ids;
+    *n_ids = n;
 }
 
-/* Where the longest end of the text begins that may still become a stop text. */
-static size_t find_possible(const struct gen *g, size_t from) {
-    for (size_t at = from; at < g->text.size; at++)
-        for (uint32_t i = 0; i < g->n_stops; i++) {
-            size_t n = g->text.size - at;
-            if (n < g->stops[i].size && !memcmp(g->text.text + at, g->stops[i].text, n)) return at;
-        }
-    return g->text.size;
-}
+/* ---- steps ---------------------------------------------------------------------------------------------------- */
+static bool prefilling(const struct gen *g) { return g->seq->n_cached < g->n_prompt; }
 
-static int note_token(struct gen *g, uint32_t id) {
-    if (g->n_ids == g->cap_ids) {
-        uint32_t cap = g->cap_ids ? g->cap_ids * 2 : 64;
-        uint32_t *grown = heap_grow(g->heap, g->ids, g->cap_ids * sizeof *g->ids, cap * sizeof *g->ids);
-        if (!grown) return SOTTO_MEMORY;
-        g->ids = grown, g->cap_ids = cap;
-    }
-    g->ids[g->n_ids++] = id;
-    g->n_done++;
-    detok_push(&g->detok, id, &g->text);
-    return g->text.failed ? SOTTO_MEMORY : SOTTO_OK;
-}
-
-/* What the token just drawn means: text, the end, or the next one to evaluate. */
-static int take_token(struct gen *g, uint32_t id) {
-    struct model *m = g->m;
-    if (note_token(g, id)) return fail(&m->fail, SOTTO_MEMORY, FAIL_NOWHERE, "no memory for the generated text");
-    if (!g->ignore_eog && vocab_is_eog(m->vocab, id)) {
-        end(g, GEN_STOP);
-        return SOTTO_OK;
-    }
-    size_t stop = find_stop(g, g->certain);
-    if (stop < g->text.size) {
-        g->text.size = g->certain = stop;
-        g->state = GEN_ENDED, g->finish = GEN_STOP;
-        return SOTTO_OK;
-    }
-    g->certain = find_possible(g, g->certain);
-    if ((g->max_tokens && g->n_done >= g->max_tokens) || g->seq->n_tokens >= m->options.context) end(g, GEN_LENGTH);
-    g->prompt[0] = id;
-    g->n_prompt = 1;
-    return SOTTO_OK;
-}
-
-/* Hands the next tokens to the model. MORE where it is busy with somebody else's batch. */
+/* Puts what is to be evaluated next into the model's batch, unless it is there. */
 static int begin(struct gen *g) {
     struct model *m = g->m;
-    if (m->walk.active) return SOTTO_MORE;
+    struct seq *s = g->seq;
+    struct walk *w = &m->walk;
+    uint32_t done = g->n_prompt + (g->stats.completion_tokens ? g->stats.completion_tokens - 1 : 0);
+    bool decode = g->stats.completion_tokens > 0;
+    int rc;
+    if (w->active && w->n_entries == 1 && w->entries[0].seq == s) return SOTTO_OK;
+    if (!s->open || (decode ? s->n_tokens != done : s->n_tokens >= g->n_prompt))
+        return refuse(g, SOTTO_EINVAL, "the sequence was changed while a generation used it");
+    if (word_load(&m->abort)) return refuse(g, SOTTO_ABORTED, "the generation was stopped"); /* run_begin would forget it */
+    if (decode && s->n_tokens == m->options.context) return finish(g, GEN_LENGTH);
     run_clear(m);
-    int rc = run_add(m, g->seq, g->prompt, g->n_prompt, 1);
+    rc = decode ? run_add(m, s, &g->next, 1, WANT_LAST)
+                : run_add(m, s, g->prompt + s->n_tokens, g->n_prompt - s->n_tokens, WANT_LAST);
     if (!rc) rc = run_begin(m);
-    if (!rc) g->state = GEN_WALKING;
-    return rc;
+    return rc == SOTTO_CONTEXT_FULL && decode ? finish(g, GEN_LENGTH) : rc;
+}
+
+/* Draws a token from the row that is ready. OK to go on, DONE or a failure. */
+static int draw(struct gen *g) {
+    struct model *m = g->m;
+    g->next = sampler_pick(g->sampler, m->logits, NULL);
+    if (!g->stats.completion_tokens) g->stats.first_token_ms = clock_ms() - g->started;
+    if (!g->ignore_eog && vocab_is_eog(m->vocab, g->next)) return finish(g, GEN_STOP);
+    if (!room_for_token(g)) return refuse(g, SOTTO_MEMORY, "no memory for the tokens");
+    g->stats.completion_tokens++;
+    detok_push(&g->detok, g->next, &g->text);
+    if (g->text.failed) return refuse(g, SOTTO_MEMORY, "no memory for the text");
+    g->tokens[g->n_tokens++] = (struct token){g->next, g->text.size};
+    if (release(g)) {
+        g->stats.finish = GEN_STOP;
+        return SOTTO_DONE;
+    }
+    if (g->max_tokens && g->stats.completion_tokens >= g->max_tokens) return finish(g, GEN_LENGTH);
+    return SOTTO_OK;
 }
 
 int gen_step(struct gen *g, double budget_ms) {
     struct model *m = g->m;
-    double start = clock_ms(), now = start;
-    if (g->taken) { /* what was shown is forgotten */
-        memmove(g->text.text, g->text.text + g->taken, g->text.size - g->taken);
-        g->text.size -= g->taken, g->certain -= g->taken, g->taken = 0;
-    }
-    if (g->ids_taken) {
-        memmove(g->ids, g->ids + g->ids_taken, (g->n_ids - g->ids_taken) * sizeof *g->ids);
-        g->n_ids -= g->ids_taken, g->ids_taken = 0;
-    }
-    while (g->state != GEN_ENDED) {
-        double left = budget_ms > 0 ? budget_ms - (now - start) : 0;
-        if (budget_ms > 0 && left <= 0) return SOTTO_MORE;
-        int rc = g->state == GEN_NEW ? begin(g) : SOTTO_OK;
+    double now = clock_ms(), deadline = now + budget_ms;
+    compact(g);
+    for (;;) {
+        double left = deadline - now, then;
+        bool prefill;
+        int rc;
+        if (g->stats.finish) return SOTTO_DONE;
+        rc = begin(g);
+        if (rc == SOTTO_ABORTED) finish(g, GEN_ABORT);
         if (rc) return rc;
-        double since = now;
-        rc = run_continue(m, left);
-        if (rc == SOTTO_OK) {
-            g->state = GEN_NEW;
-            uint32_t id = sampler_draw(&g->sampler, m->logits, NULL);
-            bool first = g->n_done == 0;
-            int taken = take_token(g, id);
-            now = clock_ms();
-            if (first) g->first_ms = now - g->begin_ms, g->prefill_ms += now - since;
-            else g->decode_ms += now - since;
-            if (taken) return taken;
-            continue;
-        }
-        now = clock_ms();
-        if (g->n_done == 0) g->prefill_ms += now - since;
-        else g->decode_ms += now - since;
-        if (rc == SOTTO_MORE) continue;
-        if (rc == SOTTO_NOT_READY) return rc;
-        end(g, GEN_ABORT);
-        return rc;
+        prefill = prefilling(g);
+        rc = run_continue(m, budget_ms > 0 ? left > 0.01 ? left : 0.01 : 0);
+        if (prefill) g->stats.prefill_done = g->seq->n_cached < g->n_prompt ? g->seq->n_cached : g->n_prompt;
+        if (rc == SOTTO_OK) rc = m->walk.rows_ready ? draw(g) : refuse(g, SOTTO_EINVAL, "the batch gave no logits");
+        then = clock_ms();
+        *(prefill ? &g->stats.prefill_ms : &g->stats.decode_ms) += then - now;
+        now = then;
+        if (rc == SOTTO_ABORTED) finish(g, GEN_ABORT);
+        if (rc && rc != SOTTO_MORE) return rc;
+        if (budget_ms > 0 && now >= deadline) return SOTTO_MORE;
     }
-    return SOTTO_DONE;
 }
 
-void gen_take(struct gen *g, const char **text, size_t *size, const uint32_t **ids, size_t *n_ids) {
-    *text = g->text.text ? g->text.text + g->taken : "";
-    *size = g->certain - g->taken;
-    *ids = g->ids + g->ids_taken;
-    *n_ids = g->n_ids - g->ids_taken;
-    g->taken = g->certain;
-    g->ids_taken = g->n_ids;
-}
+struct gen_stats gen_stats(const struct gen *g) { return g->stats; }

@@ -1,206 +1,268 @@
 #include "gen/sampler.h"
+
 #include "base/fmath.h"
 #include <string.h>
 
-enum { DEFAULT_LAST_N = 64, LAST_N_MOST = 1 << 20 };
+enum { RUN = 256 /* logits looked at together */, HISTORY_MOST = 1 << 20 };
 
-/* SplitMix64 (Steele, Lea, Flood 2014). */
-static uint64_t next_random(struct sampler *s) {
+struct sampler {
+    struct heap *heap;
+    const struct kern *kern;
+    struct sampling p;
+    uint32_t n_vocab;
+    uint64_t state;          /* of the random numbers */
+    uint32_t *last;          /* [2 * keep]: the newest of the history stand at the end of n_last */
+    uint32_t n_last, keep;
+    uint32_t *scratch;       /* [keep] */
+    struct cand *touched;    /* [keep] tokens of the history, by id */
+    float *saved;            /* [keep] their logits */
+    struct cand *list;       /* [capacity] */
+    uint32_t capacity;
+};
+
+/* splitmix64: a counter and a finalizer (Steele, Lea, Flood 2014). */
+static double chance(struct sampler *s) {
     uint64_t z = s->state += 0x9e3779b97f4a7c15u;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
     z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
+    return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
 }
 
-static double uniform(struct sampler *s) { return (double)(next_random(s) >> 11) * 0x1p-53; }
+static bool has_penalties(const struct sampling *p) {
+    return (p->repeat_penalty != 0 && p->repeat_penalty != 1) || p->frequency_penalty != 0 ||
+           p->presence_penalty != 0;
+}
+static bool has_dry(const struct sampling *p) { return p->dry_multiplier != 0 && p->dry_base >= 1; }
+/* Needs every candidate as a list. */
+static bool needs_all(const struct sampling *p) {
+    return p->top_n_sigma > 0 || (!p->top_k && ((p->typical_p > 0 && p->typical_p < 1) || p->xtc_probability > 0));
+}
+static bool has_top_p(const struct sampling *p) { return p->top_p > 0 && p->top_p < 1; }
 
-static bool sane(float v) { return v >= 0 && v < 1e30f; }
-
-static bool penalises(const struct sampling *p) {
-    return (p->repeat_penalty != 0 && p->repeat_penalty != 1) || p->frequency_penalty != 0 || p->presence_penalty != 0;
+static uint32_t list_capacity(const struct sampling *p, uint32_t n_vocab) {
+    uint64_t n = n_vocab;
+    if (!(p->temperature > 0)) return 0;
+    if (p->top_k && !needs_all(p)) {
+        n = (uint64_t)p->top_k + (p->top_k > 1024 ? p->top_k : 1024);
+    } else if (!needs_all(p) && !has_top_p(p) && !(p->min_p > 0)) {
+        n = 0;
+    }
+    return n < n_vocab ? (uint32_t)n : n_vocab;
 }
 
-int sampler_init(struct sampler *s, struct heap *heap, const struct kern *kern, uint32_t n_vocab, const struct sampling *p, struct fail *f) {
-    *s = (struct sampler){.heap = heap, .kern = kern, .p = *p, .n_vocab = n_vocab, .state = p->seed};
-    if (!s->p.penalty_last_n) s->p.penalty_last_n = DEFAULT_LAST_N;
-    if (!sane(p->temperature) || !sane(p->top_p) || !sane(p->min_p) || p->min_p > 1 || !sane(p->repeat_penalty) ||
-        !sane(f_abs(p->frequency_penalty)) || !sane(f_abs(p->presence_penalty)) || s->p.penalty_last_n > LAST_N_MOST)
-        return fail(f, SOTTO_EINVAL, FAIL_NOWHERE, "a sampling parameter is negative, not a number or too large");
-    if (!(s->p.top_p > 0 && s->p.top_p < 1)) s->p.top_p = 0;
-    if (s->p.top_k >= n_vocab) s->p.top_k = 0;
-    if (penalises(&s->p)) {
-        s->history = HEAP_NEW(heap, uint32_t, s->p.penalty_last_n);
-        s->undo = HEAP_NEW(heap, struct candidate, s->p.penalty_last_n);
+static int check(const struct sampling *p, struct fail *f) {
+    const float values[] = {p->temperature, p->top_p, p->min_p, p->typical_p, p->top_n_sigma, p->repeat_penalty,
+                            p->frequency_penalty, p->presence_penalty, p->xtc_probability, p->xtc_threshold,
+                            p->dry_multiplier, p->dry_base, p->dry_allowed};
+    static const char *const names[] = {"temperature", "top_p", "min_p", "typical_p", "top_n_sigma", "repeat penalty",
+                                        "frequency penalty", "presence penalty", "xtc probability", "xtc threshold",
+                                        "dry multiplier", "dry base", "dry allowed length"};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        bool signed_value = i == 6 || i == 7;
+        if (!(f_abs(values[i]) < 1e30f) || (values[i] < 0 && !signed_value))
+            return fail(f, SOTTO_EINVAL, FAIL_NOWHERE, "%s of %g is out of range", names[i], (double)values[i]);
     }
-    if (s->p.temperature > 0 && (s->p.top_k || s->p.top_p > 0 || s->p.min_p > 0)) {
-        s->cap = s->p.top_k ? s->p.top_k : n_vocab;
-        s->list = HEAP_NEW(heap, struct candidate, s->cap);
-    }
-    if ((penalises(&s->p) && (!s->history || !s->undo)) || (s->cap && !s->list)) {
-        sampler_done(s);
-        return fail(f, SOTTO_MEMORY, FAIL_NOWHERE, "no memory for a sampler over %u tokens", n_vocab);
-    }
+    if (p->penalty_last_n > HISTORY_MOST || p->dry_last_n > HISTORY_MOST)
+        return fail(f, SOTTO_EINVAL, FAIL_NOWHERE, "penalties reach back %d tokens at most", HISTORY_MOST);
     return SOTTO_OK;
 }
 
-void sampler_done(struct sampler *s) {
-    HEAP_FREE(s->heap, s->history, s->p.penalty_last_n);
-    HEAP_FREE(s->heap, s->undo, s->p.penalty_last_n);
-    HEAP_FREE(s->heap, s->list, s->cap);
-    s->history = NULL, s->undo = s->list = NULL;
+int sampler_new(struct sampler **out, struct heap *heap, const struct kern *kern, const struct sampling *p,
+                uint32_t n_vocab, struct fail *f) {
+    struct sampler *s;
+    int rc = check(p, f);
+    *out = NULL;
+    if (rc) return rc;
+    if (!n_vocab) return fail(f, SOTTO_EINVAL, FAIL_NOWHERE, "a model without tokens cannot be sampled");
+    s = HEAP_ZERO(heap, struct sampler, 1);
+    if (!s) return fail(f, SOTTO_MEMORY, FAIL_NOWHERE, "no memory for a sampler");
+    s->heap = heap, s->kern = kern, s->p = *p, s->n_vocab = n_vocab, s->state = p->seed;
+    if (!s->p.penalty_last_n) s->p.penalty_last_n = 64;
+    if (!s->p.dry_last_n) s->p.dry_last_n = 1024;
+    if (s->p.repeat_penalty == 0) s->p.repeat_penalty = 1;
+    if (has_penalties(&s->p)) s->keep = s->p.penalty_last_n;
+    if (has_dry(&s->p) && s->p.dry_last_n > s->keep) s->keep = s->p.dry_last_n;
+    s->capacity = list_capacity(&s->p, n_vocab);
+    s->last = HEAP_NEW(heap, uint32_t, 2 * (size_t)s->keep);
+    s->scratch = HEAP_NEW(heap, uint32_t, s->keep);
+    s->touched = HEAP_NEW(heap, struct cand, s->keep);
+    s->saved = HEAP_NEW(heap, float, s->keep);
+    s->list = HEAP_NEW(heap, struct cand, s->capacity);
+    if (!s->last || !s->scratch || !s->touched || !s->saved || !s->list) {
+        sampler_free(s);
+        return fail(f, SOTTO_MEMORY, FAIL_NOWHERE, "no memory for a sampler over %u tokens", n_vocab);
+    }
+    *out = s;
+    return SOTTO_OK;
+}
+
+void sampler_free(struct sampler *s) {
+    if (!s) return;
+    HEAP_FREE(s->heap, s->last, 2 * (size_t)s->keep);
+    HEAP_FREE(s->heap, s->scratch, s->keep);
+    HEAP_FREE(s->heap, s->touched, s->keep);
+    HEAP_FREE(s->heap, s->saved, s->keep);
+    HEAP_FREE(s->heap, s->list, s->capacity);
+    HEAP_FREE(s->heap, s, 1);
 }
 
 void sampler_accept(struct sampler *s, uint32_t id) {
-    if (s->history && id < s->n_vocab) s->history[s->n_history++ % s->p.penalty_last_n] = id;
-}
-
-/* Each distinct token of the history once; returns how many logits were changed. */
-static uint32_t penalise(struct sampler *s, float *logits) {
-    uint32_t n = s->n_history < s->p.penalty_last_n ? s->n_history : s->p.penalty_last_n, changed = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t id = s->history[i], count = 0, before = 0;
-        for (uint32_t j = 0; j < n; j++) {
-            count += s->history[j] == id;
-            before += j < i && s->history[j] == id;
-        }
-        if (before) continue;
-        float v = logits[id];
-        s->undo[changed++] = (struct candidate){id, v};
-        if (s->p.repeat_penalty > 0) v = v <= 0 ? v * s->p.repeat_penalty : v / s->p.repeat_penalty;
-        logits[id] = v - (float)count * s->p.frequency_penalty - s->p.presence_penalty;
+    if (!s->keep) return;
+    if (s->n_last == 2 * s->keep) {
+        memmove(s->last, s->last + s->keep, s->keep * sizeof *s->last);
+        s->n_last = s->keep;
     }
-    return changed;
+    s->last[s->n_last++] = id;
 }
 
-/* a stands before b: higher logit first, then the lower id. */
-static bool before(struct candidate a, struct candidate b) { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); }
-
-/* Restores the heap order below i: the root stands last in the order. */
-static void sift(struct candidate *list, uint32_t i, uint32_t n) {
-    struct candidate c = list[i];
-    for (uint32_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && before(list[child], list[child + 1])) child++;
-        if (!before(c, list[child])) break;
-        list[i] = list[child];
-    }
-    list[i] = c;
+/* ---- what was said ---------------------------------------------------------------------------------------- */
+/* Each id of the history once, by rising id. */
+static void touch(struct sampler *s, const uint32_t *last, uint32_t n, const float *row, struct cands *c) {
+    uint32_t kept = 0;
+    *c = (struct cands){.list = s->touched};
+    for (uint32_t i = 0; i < n; i++) /* equal logits sort by id */
+        if (last[i] < s->n_vocab) s->touched[c->n++] = (struct cand){.id = last[i]};
+    cands_sort(c);
+    for (uint32_t i = 0; i < c->n; i++)
+        if (i == 0 || c->list[i].id != c->list[i - 1].id) c->list[kept++] = c->list[i];
+    *c = (struct cands){.list = s->touched, .n = kept, .by_id = true};
+    for (uint32_t i = 0; i < kept; i++) c->list[i].logit = s->saved[i] = row[c->list[i].id];
 }
 
-static void sort(struct candidate *list, uint32_t n) {
-    for (uint32_t i = n / 2; i-- > 0;) sift(list, i, n);
-    while (n > 1) {
-        struct candidate last = list[--n];
-        list[n] = list[0], list[0] = last;
-        sift(list, 0, n);
-    }
+static void penalize(struct sampler *s, float *row, struct cands *c) {
+    const struct sampling *p = &s->p;
+    uint32_t n = s->n_last < s->keep ? s->n_last : s->keep;
+    struct sampler_context x = {.last = s->last + s->n_last - n, .n_last = n, .scratch = s->scratch};
+    touch(s, x.last, n, row, c);
+    if (has_penalties(p))
+        sampler_kinds[SAMPLER_PENALTIES].apply(
+            c, (float[]){(float)p->penalty_last_n, p->repeat_penalty, p->frequency_penalty, p->presence_penalty}, &x);
+    if (has_dry(p))
+        sampler_kinds[SAMPLER_DRY].apply(
+            c, (float[]){p->dry_multiplier, p->dry_base, p->dry_allowed, (float)p->dry_last_n}, &x);
+    for (uint32_t i = 0; i < c->n; i++) row[c->list[i].id] = c->list[i].logit;
 }
 
-/* The k first candidates of the row, sorted. A heap of k with the last of them at its root. */
-static uint32_t select_top(struct sampler *s, const float *logits, uint32_t k) {
-    struct candidate *list = s->list;
-    uint32_t n = 0;
-    for (uint32_t id = 0; id < s->n_vocab; id++) {
-        struct candidate c = {id, logits[id]};
-        if (n < k) {
-            list[n++] = c;
-            if (n == k)
-                for (uint32_t i = k / 2; i-- > 0;) sift(list, i, k);
-        } else if (before(c, list[0])) {
-            list[0] = c;
-            sift(list, 0, k);
+/* ---- lists ------------------------------------------------------------------------------------------------- */
+/* Appends the logits above `above`, run by run; where the list is full, it is cut to the best `keep`, which
+ * raises the bound. Equal logits: lower ids come first and stay. */
+static void gather(struct sampler *s, const float *row, float above, bool equal, uint32_t keep, struct cands *c) {
+    *c = (struct cands){.list = s->list, .by_id = true};
+    for (uint32_t from = 0; from < s->n_vocab; from += RUN) {
+        uint32_t n = s->n_vocab - from < RUN ? s->n_vocab - from : RUN;
+        float most = kern_max(s->kern, row + from, n);
+        if (!(equal ? most >= above : most > above)) continue;
+        for (uint32_t id = from; id < from + n; id++) {
+            if (!(equal ? row[id] >= above : row[id] > above)) continue;
+            if (c->n == s->capacity) {
+                cands_keep(c, keep);
+                if (c->list[keep - 1].logit >= above) above = c->list[keep - 1].logit, equal = false;
+                if (!(row[id] > above)) continue;
+                c->sorted = false;
+            }
+            c->list[c->n++] = (struct cand){.id = id, .logit = row[id]};
         }
     }
-    sort(list, n);
-    return n;
 }
 
-/* All candidates with a logit of at least floor, sorted. */
-static uint32_t select_above(struct sampler *s, const float *logits, float floor) {
-    uint32_t n = 0;
-    for (uint32_t id = 0; id < s->n_vocab; id++)
-        if (logits[id] >= floor) s->list[n++] = (struct candidate){id, logits[id]};
-    sort(s->list, n);
-    return n;
-}
-
-static double sum_exp(const float *logits, uint32_t n, float max) {
-    double sum = 0;
-    for (uint32_t i = 0; i < n; i++) sum += (double)f_exp(logits[i] - max);
-    return sum;
-}
-
-/* Length of the shortest prefix of the sorted list that holds `mass`, 0 where all of it holds less. */
-static uint32_t prefix_of(const struct candidate *list, uint32_t n, double mass) {
-    double sum = 0;
-    for (uint32_t i = 0; i < n; i++)
-        if ((sum += (double)f_exp(list[i].logit - list[0].logit)) >= mass) return i + 1;
-    return 0;
-}
-
-/* Candidates after top-k and top-p, sorted. */
-static uint32_t choose(struct sampler *s, const float *logits, float max) {
-    if (s->p.top_k) {
-        uint32_t n = select_top(s, logits, s->p.top_k);
-        if (s->p.top_p == 0) return n;
-        double mass = 0;
-        for (uint32_t i = 0; i < n; i++) mass += (double)f_exp(s->list[i].logit - max);
-        uint32_t cut = prefix_of(s->list, n, (double)s->p.top_p * mass);
-        return cut ? cut : n;
+/* The candidates that can survive the chain; `rest` holds what the others weigh. */
+static void candidates(struct sampler *s, const float *row, float most, struct cands *c) {
+    const struct sampling *p = &s->p;
+    float above = -__builtin_inff(), sum, bound;
+    if (needs_all(p)) {
+        gather(s, row, above, false, s->capacity, c);
+        return;
     }
-    /* Without top-p, min-p's threshold alone decides (a little below it: the exact cut comes after). */
-    if (s->p.top_p == 0) return select_above(s, logits, max + (float)d_log((double)s->p.min_p) - 0.01f);
-    double mass = (double)s->p.top_p * sum_exp(logits, s->n_vocab, max);
-    for (float depth = 8; depth < 64; depth *= 2) { /* few tokens hold nearly all: look close to the top first */
-        uint32_t n = select_above(s, logits, max - depth), cut = prefix_of(s->list, n, mass);
-        if (cut) return cut;
+    if (p->top_k) {
+        uint32_t k = p->top_k < s->n_vocab ? p->top_k : s->n_vocab;
+        gather(s, row, above, false, k, c);
+        cands_keep(c, k);
+        return;
     }
-    uint32_t n = select_above(s, logits, -__builtin_inff()), cut = prefix_of(s->list, n, mass);
-    return cut ? cut : n;
-}
-
-static uint32_t draw_from_list(struct sampler *s, uint32_t n, float max) {
-    struct candidate *list = s->list;
-    if (s->p.min_p > 0) {
-        uint32_t kept = 1;
-        while (kept < n && f_exp(list[kept].logit - max) >= s->p.min_p) kept++;
-        n = kept;
+    sum = kern_exp_sum(s->kern, row, s->n_vocab, most, 1.0f);
+    /* Tokens below (1 - p) / n_vocab add up to less than 1 - p, so top_p never needs them. */
+    if (has_top_p(p)) above = most + (float)d_log((1.0 - p->top_p) * sum / s->n_vocab) - 0.01f;
+    if (p->min_p > 0) {
+        bound = most + (float)d_log(p->min_p);
+        if (bound > above) above = bound;
     }
-    double sum = 0, at = 0;
-    for (uint32_t i = 0; i < n; i++) sum += (double)f_exp((list[i].logit - list[0].logit) / s->p.temperature);
-    double goal = uniform(s) * sum;
-    for (uint32_t i = 0; i < n; i++)
-        if ((at += (double)f_exp((list[i].logit - list[0].logit) / s->p.temperature)) > goal) return list[i].id;
-    return list[0].id;
+    if (!(above <= most)) above = most;
+    gather(s, row, above, true, s->capacity, c);
+    c->rest = sum;
+    for (uint32_t i = 0; i < c->n; i++) c->rest -= f_exp(c->list[i].logit - most);
+    if (!(c->rest > 0)) c->rest = 0;
 }
 
-static uint32_t draw_from_row(struct sampler *s, const float *logits, float max) {
-    double sum = 0, at = 0;
-    for (uint32_t i = 0; i < s->n_vocab; i++) sum += (double)f_exp((logits[i] - max) / s->p.temperature);
-    double goal = uniform(s) * sum;
-    for (uint32_t i = 0; i < s->n_vocab; i++)
-        if ((at += (double)f_exp((logits[i] - max) / s->p.temperature)) > goal) return i;
-    return s->n_vocab - 1;
-}
-
-static uint32_t first_of(const float *logits, uint32_t n, float max) {
-    for (uint32_t i = 0; i < n; i++)
-        if (logits[i] == max) return i;
-    return 0; /* a row of nan */
-}
-
-uint32_t sampler_draw(struct sampler *s, float *logits, float *logprob) {
-    uint32_t n_undo = s->history ? penalise(s, logits) : 0, id;
-    float max = kern_max(s->kern, logits, s->n_vocab);
-    if (s->p.temperature == 0) id = first_of(logits, s->n_vocab, max);
-    else if (!s->list) id = draw_from_row(s, logits, max);
-    else {
-        uint32_t n = choose(s, logits, max);
-        id = n ? draw_from_list(s, n, max) : first_of(logits, s->n_vocab, max);
+static uint32_t draw(struct sampler *s, struct cands *c) {
+    double sum = 0, at;
+    float most;
+    cands_sort(c);
+    most = c->list[0].logit;
+    for (uint32_t i = 0; i < c->n; i++) sum += c->list[i].p = f_exp(c->list[i].logit - most);
+    at = chance(s) * sum;
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (at < c->list[i].p) return c->list[i].id;
+        at -= c->list[i].p;
     }
-    for (uint32_t i = 0; i < n_undo; i++) logits[s->undo[i].id] = s->undo[i].logit;
+    return c->list[0].id; /* rounding ate the end */
+}
+
+/* Temperature alone: the row itself is the list. */
+static uint32_t draw_row(struct sampler *s, const float *row, float most, uint32_t best) {
+    float by = 1.0f / s->p.temperature;
+    double sum = 0, at;
+    for (uint32_t i = 0; i < s->n_vocab; i += RUN)
+        sum += kern_exp_sum(s->kern, row + i, s->n_vocab - i < RUN ? s->n_vocab - i : RUN, most, by);
+    at = chance(s) * sum;
+    for (uint32_t i = 0; i < s->n_vocab; i += RUN) {
+        uint32_t n = s->n_vocab - i < RUN ? s->n_vocab - i : RUN;
+        float part = kern_exp_sum(s->kern, row + i, n, most, by);
+        if (at >= part) {
+            at -= part;
+            continue;
+        }
+        for (uint32_t id = i; id < i + n; id++) {
+            float p = f_exp((row[id] - most) * by);
+            if (at < p) return id;
+            at -= p;
+        }
+    }
+    return best;
+}
+
+static uint32_t choose(struct sampler *s, const float *row) {
+    const struct sampling *p = &s->p;
+    uint32_t best = (uint32_t)kern_argmax(s->kern, row, s->n_vocab);
+    float most = row[best];
+    struct sampler_context x = {0};
+    struct cands c;
+    /* Logits that are no numbers, or all infinite, leave nothing to draw from. */
+    if (!(p->temperature > 0) || !(f_abs(most) < __builtin_inff())) return best;
+    if (!s->capacity) return draw_row(s, row, most, best);
+    candidates(s, row, most, &c);
+    if (!c.n) return best;
+    if (p->top_n_sigma > 0) sampler_kinds[SAMPLER_SIGMA].apply(&c, &p->top_n_sigma, &x);
+    if (p->top_k) sampler_kinds[SAMPLER_TOP_K].apply(&c, (float[]){(float)p->top_k}, &x);
+    if (p->typical_p > 0 && p->typical_p < 1) sampler_kinds[SAMPLER_TYPICAL].apply(&c, (float[]){p->typical_p, 1}, &x);
+    if (has_top_p(p)) sampler_kinds[SAMPLER_TOP_P].apply(&c, (float[]){p->top_p, 1}, &x);
+    if (p->min_p > 0) sampler_kinds[SAMPLER_MIN_P].apply(&c, (float[]){p->min_p, 1}, &x);
+    if (p->xtc_probability > 0) {
+        x.random = chance(s);
+        sampler_kinds[SAMPLER_XTC].apply(&c, (float[]){p->xtc_probability, p->xtc_threshold, 1}, &x);
+    }
+    sampler_kinds[SAMPLER_TEMP].apply(&c, &p->temperature, &x);
+    return c.n ? draw(s, &c) : best;
+}
+
+uint32_t sampler_pick(struct sampler *s, float *row, float *logprob) {
+    struct cands touched = {0};
+    uint32_t id;
+    if (s->keep) penalize(s, row, &touched);
+    id = choose(s, row);
+    for (uint32_t i = 0; i < touched.n; i++) row[touched.list[i].id] = s->saved[i];
     if (logprob) {
-        float top = kern_max(s->kern, logits, s->n_vocab);
-        *logprob = logits[id] - top - (float)d_log(sum_exp(logits, s->n_vocab, top));
+        float most = kern_max(s->kern, row, s->n_vocab);
+        *logprob = row[id] - most - (float)d_log(kern_exp_sum(s->kern, row, s->n_vocab, most, 1.0f));
     }
     sampler_accept(s, id);
     return id;

@@ -1,43 +1,39 @@
-/* Sampling: a row of logits to one token.
+/* Draws a token from a row of logits: penalties on what was said, then the samplers of gen/cands.h, then chance.
  *
- * Order of the steps: penalties, top-k, top-p, min-p, temperature, draw; as llama.cpp's default chain. The row is put
- * back as it was, so that several samplers may draw from one row. Equal seeds give equal tokens on every host: sums
- * run in double in a fixed order and the generator is our own.
+ * A whole row is never sorted: it is cut first to what can survive, which leaves the result as it is. Equal
+ * seeds, rows and histories give equal tokens on every host.
  */
 #ifndef SOTTO_GEN_SAMPLER_H
 #define SOTTO_GEN_SAMPLER_H
 
 #include "base/heap.h"
 #include "base/status.h"
+#include "gen/cands.h"
 #include "kern/kern.h"
 
-struct sampling {             /* as sotto_sampling: zero means off */
-    float temperature;
+/* Zero means off. Order: penalties, dry, top_n_sigma, top_k, typical_p, top_p, min_p, xtc, temperature. */
+struct sampling {
+    float temperature;        /* 0: greedy, ties go to the lowest id */
     uint32_t top_k;
-    float top_p, min_p, repeat_penalty, frequency_penalty, presence_penalty;
+    float top_p, min_p, typical_p, top_n_sigma;
+    float repeat_penalty;     /* 0 or 1: off */
+    float frequency_penalty, presence_penalty;
     uint32_t penalty_last_n;  /* 0: 64 */
+    float xtc_probability, xtc_threshold;
+    float dry_multiplier, dry_base, dry_allowed;
+    uint32_t dry_last_n;      /* 0: 1024 */
     uint64_t seed;
 };
 
-struct candidate { uint32_t id; float logit; };
+struct sampler; /* opaque */
 
-struct sampler {
-    struct heap *heap;
-    const struct kern *kern;
-    struct sampling p;
-    uint32_t n_vocab;
-    uint64_t state;               /* of the random generator */
-    uint32_t *history, n_history; /* ring of the last penalty_last_n tokens; n_history counts all ever accepted */
-    struct candidate *undo;       /* [penalty_last_n] logits before the penalties */
-    struct candidate *list;       /* [cap] */
-    uint32_t cap;
-};
-
-/* MEMORY, or EINVAL for parameters that mean nothing (negative, not a number). */
-int sampler_init(struct sampler *s, struct heap *heap, const struct kern *kern, uint32_t n_vocab, const struct sampling *p, struct fail *f);
-void sampler_done(struct sampler *s);
-void sampler_accept(struct sampler *s, uint32_t id);
-/* Draws from logits [n_vocab] and accepts the token. logprob: of the token under the unmodified row, or NULL. */
-uint32_t sampler_draw(struct sampler *s, float *logits, float *logprob);
+/* Allocates all it will need. MEMORY, or EINVAL for a parameter that is not a number or out of range. */
+int sampler_new(struct sampler **out, struct heap *heap, const struct kern *kern, const struct sampling *p,
+                uint32_t n_vocab, struct fail *f);
+void sampler_free(struct sampler *s);
+void sampler_accept(struct sampler *s, uint32_t id); /* adds to the history */
+/* Draws a token and accepts it. row is [n_vocab]; it is changed meanwhile and left as it was. *logprob (may be
+ * NULL) gets the token's log-probability in the row itself. */
+uint32_t sampler_pick(struct sampler *s, float *row, float *logprob);
 
 #endif

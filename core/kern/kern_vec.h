@@ -23,6 +23,7 @@ struct kern_vec_table {
     float (*dot)(const float *a, const float *b, size_t n);
     float (*max)(const float *x, size_t n);
     size_t (*argmax)(const float *x, size_t n);
+    float (*exp_sum)(const float *x, size_t n, float most, float s);
     void (*softmax)(float *dst, const float *x, size_t n, float scale);
     void (*softcap)(float *dst, const float *x, size_t n, float cap);
     void (*rope)(float *x, const float *cos_sin, size_t n_rot, bool neox);

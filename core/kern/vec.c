@@ -51,6 +51,10 @@ size_t kern_argmax(const struct kern *kern, const float *x, size_t n) {
     return kern->vec->argmax(x, n);
 }
 
+float kern_exp_sum(const struct kern *kern, const float *x, size_t n, float most, float s) {
+    return kern->vec->exp_sum(x, n, most, s);
+}
+
 void kern_softmax(const struct kern *kern, float *dst, const float *x, size_t n, float scale) {
     kern->vec->softmax(dst, x, n, scale);
 }

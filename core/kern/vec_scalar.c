@@ -116,6 +116,12 @@ static size_t argmax(const float *x, size_t n) {
     return best;
 }
 
+static float exp_sum(const float *x, size_t n, float most, float s) {
+    float lane[8] = {0};
+    for (size_t i = 0; i < n; i++) lane[i % 8] += f_exp((x[i] - most) * s);
+    return vec_lanes_sum(lane);
+}
+
 static void softmax(float *dst, const float *x, size_t n, float s) {
     float m = -__builtin_inff(), lane[8] = {0}, inverse;
     for (size_t i = 0; i < n; i++) m = f_max(x[i] * s, m);
@@ -145,5 +151,5 @@ static void rope(float *x, const float *cos_sin, size_t n_rot, bool neox) {
 const struct kern_vec_table kern_vec_scalar = {
     .rms_norm = rms_norm, .layer_norm = layer_norm, .l2_norm = l2_norm, .unary = unary,
     .glu = glu, .add = add, .mul = mul, .scale = scale, .axpy = axpy, .dot = dot, .max = max,
-    .argmax = argmax, .softmax = softmax, .softcap = softcap, .rope = rope,
+    .argmax = argmax, .exp_sum = exp_sum, .softmax = softmax, .softcap = softcap, .rope = rope,
 };

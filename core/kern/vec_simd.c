@@ -221,6 +221,20 @@ static size_t argmax(const float *x, size_t n) {
     return 0;
 }
 
+static float exp_sum(const float *x, size_t n, float most, float s) {
+    v128 m = vf_splat(most), by = vf_splat(s), low = v_zero(), high = v_zero();
+    float lane[8];
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        low = vf_add(low, v_exp(vf_mul(vf_sub(v_load(x + i), m), by)));
+        high = vf_add(high, v_exp(vf_mul(vf_sub(v_load(x + i + 4), m), by)));
+    }
+    v_store(lane, low);
+    v_store(lane + 4, high);
+    for (; i < n; i++) lane[i % 8] += f_exp((x[i] - most) * s);
+    return vec_lanes_sum(lane);
+}
+
 static void softmax(float *dst, const float *x, size_t n, float s) {
     float m = max_scaled(x, n, s), lane[8];
     v128 most = vf_splat(m), by = vf_splat(s), low = v_zero(), high = v_zero();
@@ -280,7 +294,7 @@ static void rope(float *x, const float *cos_sin, size_t n_rot, bool neox) {
 const struct kern_vec_table kern_vec_simd = {
     .rms_norm = rms_norm, .layer_norm = layer_norm, .l2_norm = l2_norm, .unary = unary,
     .glu = glu, .add = add, .mul = mul, .scale = scale, .axpy = axpy, .dot = dot, .max = max,
-    .argmax = argmax, .softmax = softmax, .softcap = softcap, .rope = rope,
+    .argmax = argmax, .exp_sum = exp_sum, .softmax = softmax, .softcap = softcap, .rope = rope,
 };
 
 #endif

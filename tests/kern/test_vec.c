@@ -123,7 +123,7 @@ static void test_all_magnitudes(void) {
 }
 
 /* One call of function f on n floats of x, y, z. */
-enum { F_RMS, F_RMS_PLAIN, F_LAYER, F_LAYER_PLAIN, F_L2, F_ADD, F_MUL, F_SCALE, F_AXPY, F_DOT, F_MAX, F_SOFTMAX,
+enum { F_RMS, F_RMS_PLAIN, F_LAYER, F_LAYER_PLAIN, F_L2, F_ADD, F_MUL, F_SCALE, F_AXPY, F_DOT, F_MAX, F_EXP_SUM, F_SOFTMAX,
        F_SOFTCAP, F_NEOX, F_ROPE, F_COUNT };
 static void call(const struct kern *kern, int f, float *dst, const float *x, const float *y, const float *z,
                  size_t n) {
@@ -139,6 +139,7 @@ static void call(const struct kern *kern, int f, float *dst, const float *x, con
     case F_AXPY: memcpy(dst, y, n * 4); kern_axpy(kern, dst, 0.7f, x, n); break;
     case F_DOT: for (size_t i = 0; i < n; i++) dst[i] = kern_dot(kern, x, y, i + 1); break;
     case F_MAX: for (size_t i = 0; i < n; i++) dst[i] = kern_max(kern, x, i + 1); break;
+    case F_EXP_SUM: for (size_t i = 0; i < n; i++) dst[i] = kern_exp_sum(kern, x, i + 1, 20.0f, 0.5f); break;
     case F_SOFTMAX: kern_softmax(kern, dst, x, n, 0.25f); break;
     case F_SOFTCAP: kern_softcap(kern, dst, x, n, 30.0f); break;
     case F_NEOX: memcpy(dst, x, n * 4); kern_rope(kern, dst, y, n & ~(size_t)1, true); break;
@@ -172,6 +173,7 @@ static void exact(int f, double *dst, const float *x, const float *y, const floa
         case F_AXPY: dst[i] = y[i] + (double)0.7f * x[i]; break;
         case F_DOT: dst[i] = running += (double)x[i] * y[i]; break;
         case F_MAX: dst[i] = running = i ? fmax(running, x[i]) : x[i]; break;
+        case F_EXP_SUM: dst[i] = running += exp((x[i] - 20.0) * 0.5); break;
         case F_SOFTMAX: dst[i] = exp((x[i] - most) * 0.25) / total; break;
         case F_SOFTCAP: dst[i] = 30.0 * tanh(x[i] / 30.0); break;
         default: dst[i] = x[i];
