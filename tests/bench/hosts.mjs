@@ -132,14 +132,14 @@ export function cpuSeconds(pids) {
   return ticks / 100;
 }
 
-/** Peak resident bytes of the largest of the processes. @param {number[]} pids @param {'VmHWM'|'VmRSS'} [field] */
-export function residentBytes(pids, field = 'VmHWM') {
-  let most = 0;
+/** Resident bytes of each process, now or at its peak. @param {number[]} pids @param {'VmHWM'|'VmRSS'} field */
+export function residentBytes(pids, field) {
+  const bytes = new Map();
   for (const pid of pids) {
     try {
       const match = new RegExp(`${field}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-      if (match) most = Math.max(most, Number(match[1]) * 1024);
+      if (match) bytes.set(pid, Number(match[1]) * 1024);
     } catch { /* gone meanwhile */ }
   }
-  return most;
+  return bytes;
 }
