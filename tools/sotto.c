@@ -1,5 +1,5 @@
 /* The sotto command: reads the command line and calls one of the commands. Native and WASI are the same program. */
-#include "sotto_cli.h"
+#include "cli.h"
 #include <math.h>
 #include <stdarg.h>
 

@@ -1,6 +1,6 @@
 /* run, chat and tokenize. */
 #include "base/sync.h"
-#include "sotto_cli.h"
+#include "cli.h"
 #include <time.h>
 
 static const char *finish_name(uint32_t finish) {

@@ -1,6 +1,6 @@
 /* Models for the command line: reading files into the engine, threads, batches, sampling defaults. */
 #include "base/sync.h"
-#include "sotto_cli.h"
+#include "cli.h"
 #include "text/json.h"
 #include <math.h>
 #include <sys/types.h>

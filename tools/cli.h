@@ -2,8 +2,8 @@
  *
  * File access and threads live here and not in core. Commands return the exit code: 0, 1 (it failed, a
  * sentence is on standard error) or 2 (the command line is wrong). */
-#ifndef SOTTO_TOOLS_SOTTO_CLI_H
-#define SOTTO_TOOLS_SOTTO_CLI_H
+#ifndef SOTTO_TOOLS_CLI_H
+#define SOTTO_TOOLS_CLI_H
 
 #include "api/sotto.h"
 #include "base/sbuf.h"
@@ -36,7 +36,7 @@ struct session {
     void *threads; /* of the host, for session_close */
 };
 
-/* ---- sotto_model.c ---- */
+/* ---- cli_model.c ---- */
 /* Opens and reads the model of o, with a context of at least `context` tokens where o names none (0: the
  * default), n_threads threads, and one sequence. False after telling why. */
 bool session_open(struct session *s, const struct options *o, uint32_t context, uint32_t n_threads);
@@ -62,7 +62,7 @@ char *read_text(const char *path, size_t *n);
 char *prompt_text(const struct options *o, const char *otherwise, size_t *n);
 void print_json(const struct sbuf *b); /* one line on standard output */
 
-/* ---- sotto_sha256.c ---- */
+/* ---- cli_sha256.c ---- */
 struct sha256 { uint32_t state[8]; uint64_t size; uint8_t block[64]; };
 void sha256_init(struct sha256 *h);
 void sha256_add(struct sha256 *h, const void *bytes, size_t n);

@@ -1,6 +1,6 @@
 /* quantize: writes a model again with its matrices in another type, tensor by tensor. */
 #include "gguf_write.h"
-#include "sotto_cli.h"
+#include "cli.h"
 #include <sys/types.h>
 
 struct job {

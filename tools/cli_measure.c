@@ -1,7 +1,7 @@
 /* logits, perplexity, embed, info and bench. */
 #include "base/fmath.h"
 #include "base/sync.h"
-#include "sotto_cli.h"
+#include "cli.h"
 
 /* ---- logits ------------------------------------------------------------------------------------------ */
 struct rows {
