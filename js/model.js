@@ -162,7 +162,7 @@ export class Model {
         }
         const last = parts.pop() ?? { text: '', tokens, channel };
         yield* parts;
-        if (raw) raw.whole = value.eog;
+        if (raw) raw.whole = value.eog || value.stats[0] === 2;
         yield { ...last, ...finish(value) };
         return;
       }

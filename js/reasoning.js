@@ -28,13 +28,13 @@ function overlap(text, tag) {
 
 /** `<think> … </think>` at the start of an answer (R1, Qwen 3, SmolLM3). */
 class ThinkSplitter {
-  /** @type {'start' | 'reasoning' | 'gap' | 'answer'} */
+  /** @type {'start' | 'open' | 'reasoning' | 'gap' | 'answer'} */
   #state;
   #held = '';
 
   /** @param {string} prompt some templates open the reasoning themselves */
   constructor(prompt) {
-    this.#state = /<think>\s*$/.test(prompt) ? 'reasoning' : 'start';
+    this.#state = /<think>\s*$/.test(prompt) ? 'open' : 'start';
   }
 
   /**
@@ -54,14 +54,17 @@ class ThinkSplitter {
       if (this.#state === 'start') {
         const lead = rest.trimStart();
         if (lead.startsWith('<think>')) {
-          rest = lead.slice(7).replace(/^\n/, '');
-          this.#state = 'reasoning';
+          rest = lead.slice(7);
+          this.#state = 'open';
         } else if ('<think>'.startsWith(lead) && !last) {
           this.#held = rest;
           return out;
         } else {
           this.#state = 'answer';
         }
+      } else if (this.#state === 'open') {
+        rest = rest.replace(/^\s+/, '');
+        if (rest) this.#state = 'reasoning';
       } else if (this.#state === 'reasoning') {
         const end = rest.indexOf('</think>');
         if (end < 0) {

@@ -60,6 +60,8 @@ class Opening {
   /** @param {import('../js/protocol.js').Open} message */
   constructor(message) {
     this.#message = message;
+    /** @type {number | undefined} of the page's request, while it is under way */
+    this.id = message.id;
   }
 
   /** @returns {Promise<any>} info of the ready model */
@@ -95,7 +97,9 @@ class Opening {
     this.#compute.forEach((port, i) => {
       port.post({ type: 'join', module, memory: instance.memory, stack: stacks[i + 1], thread: i + 1 });
     });
-    runner = new Runner(instance, model, { variant, threads: most, post, info: header.info });
+    runner = new Runner(instance, model, {
+      variant, threads: most, sequences: message.options.sequences, info: header.info,
+    });
     const feeding = this.#feed(instance, stacks[0], model, scratch);
     await Promise.race([runner.chooseThreads(message.threads, most), failed]);
     post({ type: 'state', state: 'header', info: runner.info() });
@@ -105,6 +109,7 @@ class Opening {
     this.#loader = undefined;
     const info = runner.info();
     post({ type: 'state', state: 'ready', info });
+    this.id = undefined;
     return info;
   }
 
@@ -213,10 +218,7 @@ function openModel(instance, heads, options, threads) {
   const header = x.header_new() >>> 0;
   if (!header) throw new SottoError('SOTTO_MEMORY', 'There is no memory for the header.');
   heads.forEach((bytes, part) => {
-    const at = instance.put(bytes);
-    const code = x.header_push(header, part, at, bytes.length);
-    instance.release(at);
-    if (code !== 0) throw instance.error(x.header_fail(header));
+    instance.pushHeader(header, part, bytes);
   });
   const at = instance.putOptions(options, threads);
   const model = x.model_open(header, at) >>> 0;
@@ -264,7 +266,7 @@ serve(async (message, send) => {
   if (message.type === 'cancel') {
     const controller = cancels.get(message.id);
     if (controller) return controller.abort();
-    if (opening && !cancels.size) {
+    if (opening?.id === message.id) {
       await opening.stop();
       post({ type: 'stopped' });
     }

@@ -2,12 +2,14 @@
  * An instance of the engine on a memory: which build, how to start it, and how values cross. No view on the
  * memory outlives a call.
  */
-import { codeName } from '../js/codes.js';
+import { codeName, CODES } from '../js/codes.js';
 import { SottoError } from '../js/errors.js';
 import { isNode, nodeModule } from '../js/host.js';
 import { PAGE_BYTES } from '../js/protocol.js';
 
 /** @typedef {'simd' | 'relaxed'} Variant */
+
+const HEADER_SLICE = 64 << 10;
 
 /* (func (result i32)) that returns lane 2 of the relaxed dot of sixteen -7 and sixteen 100, plus 5. */
 const PROBE =
@@ -169,6 +171,31 @@ export class Instance {
       line: line || undefined,
       column: line ? x.fail_column(fail) : undefined,
     });
+  }
+
+  /**
+   * Pushes bytes of a part's header, in slices.
+   * @param {number} header
+   * @param {number} part
+   * @param {Uint8Array} bytes
+   * @returns {number} how many were taken until the header was complete, -1 where it is not
+   */
+  pushHeader(header, part, bytes) {
+    const x = this.x;
+    const at = this.alloc(HEADER_SLICE);
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        const n = Math.min(HEADER_SLICE, bytes.length - done);
+        this.u8(at, n).set(bytes.subarray(done, done + n));
+        const code = x.header_push(header, part, at, n);
+        done += n;
+        if (code === CODES.OK) return done;
+        if (code !== CODES.MORE) throw this.error(x.header_fail(header));
+      }
+      return -1;
+    } finally {
+      this.release(at);
+    }
   }
 
   /** @param {import('../js/protocol.js').EngineOptions} o @param {number} maxThreads @returns {number} address */

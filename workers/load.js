@@ -184,17 +184,14 @@ export class Load {
    */
   async #readHeader(instance, header, i) {
     const input = this.#inputs[i];
-    const { x } = instance;
     let at = 0;
     const push = (/** @type {Uint8Array} */ bytes) => {
-      const address = instance.put(bytes);
-      const code = x.header_push(header, i, address, bytes.length);
-      instance.release(address);
-      if (code !== CODES.OK && code !== CODES.MORE) throw instance.error(x.header_fail(header));
+      const taken = instance.pushHeader(header, i, bytes);
+      if (taken >= 0) input.headerBytes = at + taken;
       input.heads.push({ at, bytes });
       input.arrived.add(at, at + bytes.length);
       at += bytes.length;
-      return code === CODES.OK;
+      return taken >= 0;
     };
     const truncated = () =>
       new SottoError('SOTTO_TRUNCATED', `${input.name} ends after ${at} bytes, inside its header.`, { offset: at });
@@ -204,7 +201,7 @@ export class Load {
       const n = (await input.store?.read(at, bytes)) ?? 0;
       if (n === 0) break;
       this.#progress.cached += n;
-      if (push(bytes.subarray(0, n))) return this.#headerEnds(input, at);
+      if (push(bytes.subarray(0, n))) return;
       this.#tell('header');
     }
     for (let ask = HEADER_PIECE; ; ask *= 2) {
@@ -223,16 +220,11 @@ export class Load {
         if (!complete) continue;
         if (input.random && !input.remote) await reader.cancel();
         else input.rest = reader;
-        return this.#headerEnds(input, at);
+        if (input.remote && !input.size) input.size = input.remote.validator.size;
+        return;
       }
       if (!got || !(input.random || input.remote?.ranged)) throw truncated();
     }
-  }
-
-  /** @param {Input} input @param {number} at */
-  #headerEnds(input, at) {
-    input.headerBytes = at;
-    if (input.remote && !input.size) input.size = input.remote.validator.size;
   }
 
   /** Compares the sizes that the headers ask for with those of the files. @param {any} info */
@@ -547,7 +539,7 @@ export class Load {
 /** @param {{at: number, bytes: Uint8Array}[]} pieces @param {number} size */
 function joined(pieces, size) {
   const out = new Uint8Array(size);
-  for (const { at, bytes } of pieces) out.set(bytes, at);
+  for (const { at, bytes } of pieces) if (at < size) out.set(bytes.subarray(0, size - at), at);
   return out;
 }
 

@@ -12,6 +12,9 @@ const ADD_SPECIAL = 1;
 const PARSE_SPECIAL = 2;
 const REMOVE_SPECIAL = 1;
 const SHOW_SPECIAL = 2;
+/** Tokens of a page of the attention cache, and more than a slice can add to it. */
+const PAGE_TOKENS = 64;
+const SLICE_TOKENS = 512;
 
 /** @typedef {(value: any, transfer?: any[]) => void} PartSink */
 
@@ -38,12 +41,13 @@ export class Runner {
   /**
    * @param {Instance} instance
    * @param {number} model
-   * @param {{variant: string, threads: number, info: any, post: (message: any) => void}} extra
+   * @param {{variant: string, threads: number, sequences: number, info: any}} extra
    */
   constructor(instance, model, extra) {
     this.#instance = instance;
     this.#model = model;
-    this.#extra = { ...extra };
+    const { contextLength } = extra.info;
+    this.#extra = { ...extra, contextLength, capacity: contextLength * (extra.sequences || 1) };
     this.#out = instance.alloc(128);
   }
 
@@ -283,6 +287,23 @@ export class Runner {
     return true;
   }
 
+  /**
+   * Makes room for a sequence to hold so many tokens, before the engine would end an answer for want of it.
+   * @param {number} id
+   * @param {number} tokens
+   */
+  #makeRoom(id, tokens) {
+    const { capacity, contextLength } = this.#extra;
+    const pages = (/** @type {number} */ n) => Math.ceil(n / PAGE_TOKENS) * PAGE_TOKENS;
+    for (;;) {
+      let used = pages(Math.min(tokens, contextLength));
+      for (const [other, s] of this.#sequences) {
+        if (other !== id) used += pages(this.#instance.x.seq_length(s.handle) >>> 0);
+      }
+      if (used <= capacity || !this.#evict(id)) return;
+    }
+  }
+
   /** @type {Set<number>} sequences that generate, whose contents can be made again from their prompts */
   #generated = new Set();
 
@@ -346,6 +367,7 @@ export class Runner {
     const stopAt = instance.put(stopBytes);
     let generation = 0;
     try {
+      this.#makeRoom(id, ids.length + SLICE_TOKENS);
       const begin = () => x.gen_new(sequence, prompt, ids.length, numbers, stopAt, stops.length) >>> 0;
       generation = begin();
       while (!generation && this.#evict(id)) generation = begin();
@@ -375,6 +397,7 @@ export class Runner {
     let told = -1;
     for (;;) {
       const code = x.gen_step(generation, SLICE_MS);
+      this.#makeRoom(id, (x.seq_length(this.#sequence(id)) >>> 0) + SLICE_TOKENS);
       if ((code === CODES.CONTEXT_FULL || code === CODES.MEMORY) && this.#evict(id)) continue;
       if (code !== CODES.NOT_READY) this.#check(code);
       const piece = this.#take(generation);
