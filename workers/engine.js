@@ -266,7 +266,7 @@ serve(async (message, send) => {
   if (message.type === 'cancel') {
     const controller = cancels.get(message.id);
     if (controller) return controller.abort();
-    if (opening?.id === message.id) {
+    if (opening && opening.id === message.id) {
       await opening.stop();
       post({ type: 'stopped' });
     }
