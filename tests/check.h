@@ -1,4 +1,5 @@
-/* Checks for the C tests. Each test is one program: main() runs its cases, then `return check_done();`.
+/* Checks for the C tests. Each test is one program: main() runs its cases, then `return
+ * check_done();`.
  *
  *     CHECK(cond)                          counts a pass, or prints the condition and its place
  *     CHECK(cond, "format", …)             the same with what was seen

@@ -18,7 +18,8 @@ void gguf_out_free(struct gguf_out *w) {
 }
 
 static void out_error(struct gguf_out *w, const char *what, const char *name) {
-    if (!w->error[0]) snprintf(w->error, sizeof w->error, "%s%s%s", what, name ? ": " : "", name ? name : "");
+    if (!w->error[0])
+        snprintf(w->error, sizeof w->error, "%s%s%s", what, name ? ": " : "", name ? name : "");
 }
 
 static void put(struct gguf_out *w, struct gguf_out_buf *b, const void *bytes, size_t n) {
@@ -37,8 +38,12 @@ static void put(struct gguf_out *w, struct gguf_out_buf *b, const void *bytes, s
     b->size += n;
 }
 
-static void put_u32(struct gguf_out *w, struct gguf_out_buf *b, uint32_t v) { put(w, b, &v, 4); }
-static void put_u64(struct gguf_out *w, struct gguf_out_buf *b, uint64_t v) { put(w, b, &v, 8); }
+static void put_u32(struct gguf_out *w, struct gguf_out_buf *b, uint32_t v) {
+    put(w, b, &v, 4);
+}
+static void put_u64(struct gguf_out *w, struct gguf_out_buf *b, uint64_t v) {
+    put(w, b, &v, 8);
+}
 
 static void put_str(struct gguf_out *w, struct gguf_out_buf *b, const char *text, size_t n) {
     put_u64(w, b, n);
@@ -57,10 +62,18 @@ static void scalar(struct gguf_out *w, const char *key, uint32_t type, const voi
     if (strcmp(key, "general.alignment") == 0 && type == GGUF_U32) memcpy(&w->alignment, v, 4);
 }
 
-void gguf_out_u32(struct gguf_out *w, const char *key, uint32_t v) { scalar(w, key, GGUF_U32, &v, 4); }
-void gguf_out_i32(struct gguf_out *w, const char *key, int32_t v) { scalar(w, key, GGUF_I32, &v, 4); }
-void gguf_out_u64(struct gguf_out *w, const char *key, uint64_t v) { scalar(w, key, GGUF_U64, &v, 8); }
-void gguf_out_f32(struct gguf_out *w, const char *key, float v) { scalar(w, key, GGUF_F32, &v, 4); }
+void gguf_out_u32(struct gguf_out *w, const char *key, uint32_t v) {
+    scalar(w, key, GGUF_U32, &v, 4);
+}
+void gguf_out_i32(struct gguf_out *w, const char *key, int32_t v) {
+    scalar(w, key, GGUF_I32, &v, 4);
+}
+void gguf_out_u64(struct gguf_out *w, const char *key, uint64_t v) {
+    scalar(w, key, GGUF_U64, &v, 8);
+}
+void gguf_out_f32(struct gguf_out *w, const char *key, float v) {
+    scalar(w, key, GGUF_F32, &v, 4);
+}
 
 void gguf_out_bool(struct gguf_out *w, const char *key, bool v) {
     uint8_t byte = v;
@@ -72,7 +85,8 @@ void gguf_out_str(struct gguf_out *w, const char *key, const char *text) {
     put_str(w, &w->kv, text, strlen(text));
 }
 
-void gguf_out_array(struct gguf_out *w, const char *key, uint32_t elem_type, const void *elements, uint64_t count) {
+void gguf_out_array(struct gguf_out *w, const char *key, uint32_t elem_type, const void *elements,
+                    uint64_t count) {
     begin_key(w, key, strlen(key), GGUF_ARRAY);
     put_u32(w, &w->kv, elem_type);
     put_u64(w, &w->kv, count);
@@ -85,7 +99,9 @@ void gguf_out_strings(struct gguf_out *w, const char *key, uint64_t count) {
     put_u64(w, &w->kv, count);
 }
 
-void gguf_out_item(struct gguf_out *w, const char *text, size_t n) { put_str(w, &w->kv, text, n); }
+void gguf_out_item(struct gguf_out *w, const char *text, size_t n) {
+    put_str(w, &w->kv, text, n);
+}
 
 void gguf_out_copy(struct gguf_out *w, const struct gguf *from, const struct gguf_kv *kv) {
     begin_key(w, kv->key.text, kv->key.size, kv->type);
@@ -110,7 +126,8 @@ static uint64_t padded(const struct gguf_out *w, uint64_t n) {
     return (n + w->alignment - 1) / w->alignment * w->alignment;
 }
 
-uint64_t gguf_out_tensor(struct gguf_out *w, const char *name, uint32_t type, uint32_t n_dims, const uint64_t *ne) {
+uint64_t gguf_out_tensor(struct gguf_out *w, const char *name, uint32_t type, uint32_t n_dims,
+                         const uint64_t *ne) {
     const struct dtype_info *info = dtype_info(type);
     uint64_t n = 1, bytes;
     for (uint32_t i = 0; i < n_dims; i++) n *= ne[i];
@@ -152,7 +169,8 @@ uint8_t *gguf_out_header(struct gguf_out *w, size_t *n) {
 }
 
 static bool write_all(struct gguf_out *w, const void *bytes, size_t n) {
-    if (!w->error[0] && n && fwrite(bytes, 1, n, w->file) != n) out_error(w, "cannot write", strerror(errno));
+    if (!w->error[0] && n && fwrite(bytes, 1, n, w->file) != n)
+        out_error(w, "cannot write", strerror(errno));
     return !w->error[0];
 }
 
@@ -161,8 +179,10 @@ bool gguf_out_begin(struct gguf_out *w, const char *path) {
     uint8_t *header = gguf_out_header(w, &n);
     if (!header) return false;
     w->file = fopen(path, "wb");
-    if (w->file) write_all(w, header, n);
-    else out_error(w, strerror(errno), path);
+    if (w->file)
+        write_all(w, header, n);
+    else
+        out_error(w, strerror(errno), path);
     free(header);
     return !w->error[0];
 }
@@ -194,7 +214,8 @@ bool gguf_out_data(struct gguf_out *w, const void *bytes, size_t n) {
 }
 
 bool gguf_out_end(struct gguf_out *w) {
-    if (!w->error[0] && w->tensor != w->n_tensors) out_error(w, "data of a tensor are missing", NULL);
+    if (!w->error[0] && w->tensor != w->n_tensors)
+        out_error(w, "data of a tensor are missing", NULL);
     if (w->file) {
         if (fclose(w->file) != 0) out_error(w, "cannot write", strerror(errno));
         w->file = NULL;

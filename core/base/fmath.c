@@ -1,6 +1,6 @@
-/* Elementary functions in plain multiplications, additions and bit moves: no libm, no fused steps, so
- * the bits are the same on every host. Polynomials of the single-precision forms are fits at Chebyshev
- * nodes, those of the double forms Taylor series. */
+/* Elementary functions in plain multiplications, additions and bit moves: no libm, no fused steps,
+ * so the bits are the same on every host. Polynomials of the single-precision forms are fits at
+ * Chebyshev nodes, those of the double forms Taylor series. */
 #include "base/fmath.h"
 #include "base/bytes.h"
 
@@ -16,8 +16,8 @@ static double bits_double(uint64_t u) {
     return v;
 }
 
-/* Adding and subtracting 1.5 * 2^23 (2^52) rounds to the nearest integer; the low bits of the sum are
- * that integer, which makes 2^n by an integer addition to the exponent. */
+/* Adding and subtracting 1.5 * 2^23 (2^52) rounds to the nearest integer; the low bits of the sum
+ * are that integer, which makes 2^n by an integer addition to the exponent. */
 #define ROUND_F 0x1.8p23f
 #define ROUND_D 0x1.8p52
 
@@ -121,8 +121,8 @@ double d_log(double x) {
     return k * 0x1.62e42feep-1 - ((half - (s * (half + r) + k * 0x1.a39ef35793c76p-33)) - f);
 }
 
-/* Reduces by pi/2 in four parts of 23 bits and a rest, so that n up to 2^30 multiplies the first three
- * exactly; returns n mod 4. */
+/* Reduces by pi/2 in four parts of 23 bits and a rest, so that n up to 2^30 multiplies the first
+ * three exactly; returns n mod 4. */
 static unsigned reduce(double *r, double x) {
     double t = x * 0.63661977236758138 + ROUND_D, n = t - ROUND_D;
     x = x - n * 0x1.921fb4p+0;
@@ -164,10 +164,16 @@ static double sin_quadrant(double x, unsigned shift) {
     return n & 2 ? -v : v;
 }
 
-double d_sin(double x) { return sin_quadrant(x, 0); }
-double d_cos(double x) { return sin_quadrant(x, 1); }
+double d_sin(double x) {
+    return sin_quadrant(x, 0);
+}
+double d_cos(double x) {
+    return sin_quadrant(x, 1);
+}
 
-double d_pow(double base, double exponent) { return d_exp(exponent * d_log(base)); }
+double d_pow(double base, double exponent) {
+    return d_exp(exponent * d_log(base));
+}
 
 double d_floor(double x) {
     double n;

@@ -59,7 +59,8 @@ static void put_fixed(struct sink *s, const struct spec *spec, double value, int
     if (exponent <= 0) text[at++] = '0';
     for (int i = 0; i < exponent; i++) text[at++] = i < count ? digits[i] : '0';
     if (n > 0) text[at++] = '.';
-    for (int i = exponent; i < exponent + n; i++) text[at++] = i >= 0 && i < count ? digits[i] : '0';
+    for (int i = exponent; i < exponent + n; i++)
+        text[at++] = i >= 0 && i < count ? digits[i] : '0';
     put_padded(s, spec, text, at);
 }
 
@@ -126,9 +127,12 @@ static void put_text(struct sink *s, const struct spec *spec, const char *text) 
 static const char *read_spec(struct spec *spec, const char *p, va_list *args) {
     *spec = (struct spec){.precision = -1};
     for (;; p++) {
-        if (*p == '-') spec->left = true;
-        else if (*p == '0') spec->zero = true;
-        else break;
+        if (*p == '-')
+            spec->left = true;
+        else if (*p == '0')
+            spec->zero = true;
+        else
+            break;
     }
     if (*p == '*') {
         spec->width = va_arg(*args, int);
@@ -193,11 +197,19 @@ size_t fmt_v(char *dst, size_t cap, const char *format, va_list args_in) {
             put_padded(&s, &spec, &c, 1);
             break;
         }
-        case 's': put_text(&s, &spec, va_arg(args, const char *)); break;
+        case 's':
+            put_text(&s, &spec, va_arg(args, const char *));
+            break;
         case 'g':
-        case 'f': put_double(&s, &spec, va_arg(args, double), *p); break;
-        case 0: p--; break; /* a lone % at the end */
-        default: put(&s, *p); break;
+        case 'f':
+            put_double(&s, &spec, va_arg(args, double), *p);
+            break;
+        case 0:
+            p--;
+            break; /* a lone % at the end */
+        default:
+            put(&s, *p);
+            break;
         }
     }
     va_end(args);

@@ -83,7 +83,8 @@ static int next_digit(struct big *r, const struct big *s) {
 }
 
 struct ratio {
-    struct big r, s, up, down; /* value = r / s; half the gaps to the neighbours = up / s, down / s */
+    struct big r, s, up,
+        down; /* value = r / s; half the gaps to the neighbours = up / s, down / s */
     int exponent;
     bool even;
 };
@@ -94,7 +95,9 @@ static uint64_t double_bits(double v) {
     return u;
 }
 
-bool fmt_sign(double value) { return double_bits(value) >> 63; }
+bool fmt_sign(double value) {
+    return double_bits(value) >> 63;
+}
 
 /* Scales so that 1/10 <= r / s < 1. False for zero. */
 static bool ratio_init(struct ratio *q, double value) {
@@ -102,8 +105,10 @@ static bool ratio_init(struct ratio *q, double value) {
     int e = (int)(u >> 52), ten;
     bool boundary = m == 0 && e > 1;
     if (!u) return false;
-    if (e) m |= 1ull << 52;
-    else e = 1;
+    if (e)
+        m |= 1ull << 52;
+    else
+        e = 1;
     e -= 1075;
     q->even = !(m & 1);
     big_set(&q->r, m);
@@ -220,7 +225,9 @@ int fmt_digits_fixed(char *digits, int *exponent, double value, int n) {
     return count;
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 /* m * 2^e with m of at most 64 bits and `sticky` for what lies below, rounded half to even. */
 static double assemble(uint64_t m, int e, bool sticky) {
@@ -261,13 +268,17 @@ static double scaled(struct big *r, int ten) {
     int e, bits;
     if (!r->n) return 0;
     big_set(&s, 1);
-    if (ten > 0) big_pow10(r, ten);
-    else big_pow10(&s, -ten);
+    if (ten > 0)
+        big_pow10(r, ten);
+    else
+        big_pow10(&s, -ten);
     /* shift so that the quotient has 64 bits, then divide bit by bit */
     bits = (int)(r->n - s.n) * 32 + __builtin_clz(s.w[s.n - 1]) - __builtin_clz(r->w[r->n - 1]);
     e = bits - 63;
-    if (e < 0) big_shift(r, -e);
-    else big_shift(&s, e);
+    if (e < 0)
+        big_shift(r, -e);
+    else
+        big_shift(&s, e);
     if (big_cmp(r, &s) < 0) return 0; /* unreachable for a normal quotient of 63 or 64 bits */
     big_shift(&s, 63);
     for (int i = 0; i < 64; i++) {
@@ -300,8 +311,10 @@ size_t fmt_parse_double(double *value, const char *text, size_t n) {
         any = true;
         if (kept || text[i] != '0') {
             if (kept < KEEP) {
-                if (r.n) big_mul(&r, 10, (uint32_t)(text[i] - '0'));
-                else big_set(&r, (uint64_t)(text[i] - '0'));
+                if (r.n)
+                    big_mul(&r, 10, (uint32_t)(text[i] - '0'));
+                else
+                    big_set(&r, (uint64_t)(text[i] - '0'));
                 kept++;
             } else {
                 sticky |= text[i] != '0';
@@ -329,9 +342,12 @@ size_t fmt_parse_double(double *value, const char *text, size_t n) {
         ten--;
         kept++;
     }
-    if (!r.n || ten + kept < -330) v = 0;
-    else if (ten + kept > 310) v = __builtin_inf();
-    else v = scaled(&r, ten);
+    if (!r.n || ten + kept < -330)
+        v = 0;
+    else if (ten + kept > 310)
+        v = __builtin_inf();
+    else
+        v = scaled(&r, ten);
     *value = negative ? -v : v;
     return mark;
 }

@@ -4,7 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 
-static size_t at_least_one(size_t bytes) { return bytes ? bytes : 1; }
+static size_t at_least_one(size_t bytes) {
+    return bytes ? bytes : 1;
+}
 
 size_t heap_mul(size_t n, size_t size) {
     size_t product;
@@ -23,7 +25,9 @@ void *heap_grow(struct heap *h, void *p, size_t old, size_t now) {
     return moved;
 }
 
-void *heap_new(struct heap *h, size_t bytes) { return heap_grow(h, NULL, 0, bytes); }
+void *heap_new(struct heap *h, size_t bytes) {
+    return heap_grow(h, NULL, 0, bytes);
+}
 
 void *heap_zero(struct heap *h, size_t bytes) {
     void *p = heap_new(h, bytes);

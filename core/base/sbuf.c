@@ -13,7 +13,8 @@ static bool reserve(struct sbuf *b, size_t n) {
     size_t need, cap;
     char *text;
     if (b->failed) return false;
-    if (n > SIZE_MAX / 2 - b->size - 1 || (b->limit && (b->size > b->limit || n > b->limit - b->size))) {
+    if (n > SIZE_MAX / 2 - b->size - 1 ||
+        (b->limit && (b->size > b->limit || n > b->limit - b->size))) {
         b->failed = true;
         return false;
     }
@@ -38,9 +39,13 @@ void sbuf_add(struct sbuf *b, const void *bytes, size_t n) {
     b->text[b->size] = 0;
 }
 
-void sbuf_str(struct sbuf *b, const char *text) { sbuf_add(b, text, strlen(text)); }
+void sbuf_str(struct sbuf *b, const char *text) {
+    sbuf_add(b, text, strlen(text));
+}
 
-void sbuf_char(struct sbuf *b, char c) { sbuf_add(b, &c, 1); }
+void sbuf_char(struct sbuf *b, char c) {
+    sbuf_add(b, &c, 1);
+}
 
 void sbuf_fmt(struct sbuf *b, const char *format, ...) {
     va_list args, again;
@@ -113,12 +118,18 @@ void sbuf_json(struct sbuf *b, const char *text, size_t n) {
         }
         sbuf_add(b, text + i - plain, plain);
         plain = 0;
-        if (!size) sbuf_str(b, "\xef\xbf\xbd");
-        else if (p[i] == '\n') sbuf_str(b, "\\n");
-        else if (p[i] == '\t') sbuf_str(b, "\\t");
-        else if (p[i] == '\r') sbuf_str(b, "\\r");
-        else if (p[i] < 0x20) sbuf_fmt(b, "\\u%04x", p[i]);
-        else sbuf_fmt(b, "\\%c", p[i]);
+        if (!size)
+            sbuf_str(b, "\xef\xbf\xbd");
+        else if (p[i] == '\n')
+            sbuf_str(b, "\\n");
+        else if (p[i] == '\t')
+            sbuf_str(b, "\\t");
+        else if (p[i] == '\r')
+            sbuf_str(b, "\\r");
+        else if (p[i] < 0x20)
+            sbuf_fmt(b, "\\u%04x", p[i]);
+        else
+            sbuf_fmt(b, "\\%c", p[i]);
         i++;
     }
     if (plain) sbuf_add(b, text + n - plain, plain);

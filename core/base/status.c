@@ -17,9 +17,11 @@ int fail(struct fail *f, int code, uint64_t at, const char *format, ...) {
 const char *sotto_code_name(int code) {
     switch (code) {
 #define X(name, value)                                                                             \
-    case value: return #name;
+    case value:                                                                                    \
+        return #name;
         SOTTO_CODES(X)
 #undef X
-    default: return "?";
+    default:
+        return "?";
     }
 }

@@ -1,5 +1,6 @@
-/* Futex and clock on each platform: WebAssembly with atomics, WASI and other WebAssembly without, Linux,
- * and other systems (where a wait is a short sleep: correct, since every caller checks again). */
+/* Futex and clock on each platform: WebAssembly with atomics, WASI and other WebAssembly without,
+ * Linux, and other systems (where a wait is a short sleep: correct, since every caller checks
+ * again). */
 #if !defined(__wasm__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE 1
 #endif
@@ -20,7 +21,9 @@ void futex_wait(atomic_word *w, uint32_t value, int64_t nanoseconds) {
     (void)w, (void)value, (void)nanoseconds;
 }
 
-void futex_wake(atomic_word *w, uint32_t n_waiters) { (void)w, (void)n_waiters; }
+void futex_wake(atomic_word *w, uint32_t n_waiters) {
+    (void)w, (void)n_waiters;
+}
 #endif
 
 #if defined(__wasi__)
@@ -35,7 +38,9 @@ double clock_ms(void) {
 #else
 __attribute__((import_module("env"), import_name("now"))) double env_now(void);
 
-double clock_ms(void) { return env_now(); }
+double clock_ms(void) {
+    return env_now();
+}
 #endif
 
 #else
@@ -55,7 +60,8 @@ double clock_ms(void) {
 
 void futex_wait(atomic_word *w, uint32_t value, int64_t nanoseconds) {
     struct timespec t = {nanoseconds / 1000000000, nanoseconds % 1000000000};
-    syscall(SYS_futex, w, FUTEX_WAIT_PRIVATE, value, nanoseconds < 0 ? (void *)0 : &t, (void *)0, 0);
+    syscall(SYS_futex, w, FUTEX_WAIT_PRIVATE, value, nanoseconds < 0 ? (void *)0 : &t, (void *)0,
+            0);
 }
 
 void futex_wake(atomic_word *w, uint32_t n_waiters) {
@@ -64,10 +70,13 @@ void futex_wake(atomic_word *w, uint32_t n_waiters) {
 }
 #else
 void futex_wait(atomic_word *w, uint32_t value, int64_t nanoseconds) {
-    struct timespec t = {0, nanoseconds >= 0 && nanoseconds < 1000000 ? (long)nanoseconds : 1000000};
+    struct timespec t = {0,
+                         nanoseconds >= 0 && nanoseconds < 1000000 ? (long)nanoseconds : 1000000};
     if (word_load(w) == value) nanosleep(&t, (void *)0);
 }
 
-void futex_wake(atomic_word *w, uint32_t n_waiters) { (void)w, (void)n_waiters; }
+void futex_wake(atomic_word *w, uint32_t n_waiters) {
+    (void)w, (void)n_waiters;
+}
 #endif
 #endif

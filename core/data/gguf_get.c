@@ -2,68 +2,81 @@
 #include "base/bytes.h"
 #include "data/gguf_int.h"
 
-uint64_t gguf_header_bytes(const struct gguf *g) { return g->pos; }
-uint64_t gguf_data_offset(const struct gguf *g) { return g->data_offset; }
-uint64_t gguf_file_bytes(const struct gguf *g) { return g->file_bytes; }
-uint32_t gguf_version(const struct gguf *g) { return g->version; }
-size_t gguf_n_kv(const struct gguf *g) { return g->n_kv; }
-size_t gguf_n_tensors(const struct gguf *g) { return g->n_tensors; }
+uint64_t gguf_header_bytes(const struct gguf *g) {
+    return g->pos;
+}
+uint64_t gguf_data_offset(const struct gguf *g) {
+    return g->data_offset;
+}
+uint64_t gguf_file_bytes(const struct gguf *g) {
+    return g->file_bytes;
+}
+uint32_t gguf_version(const struct gguf *g) {
+    return g->version;
+}
+size_t gguf_n_kv(const struct gguf *g) {
+    return g->n_kv;
+}
+size_t gguf_n_tensors(const struct gguf *g) {
+    return g->n_tensors;
+}
 
-const struct gguf_kv *gguf_kv_at(const struct gguf *g, size_t i) { return i < g->n_kv ? &g->kv[i].kv : NULL; }
+const struct gguf_kv *gguf_kv_at(const struct gguf *g, size_t i) {
+    return i < g->n_kv ? &g->kv[i].kv : NULL;
+}
 
 const struct gguf_tensor *gguf_tensor_at(const struct gguf *g, size_t i) {
     return i < g->n_tensors ? &g->tensors[i].tensor : NULL;
 }
 
-/* Number of the entry plus 1, or 0. */
-static uint32_t find(const struct gguf *g, const struct gguf_hash *hash, bool tensor, const char *name) {
-    size_t n = strlen(name);
-    uint32_t mask = hash->n_slots - 1, at = gguf_hash_text(name, n) & mask;
-    if (!hash->n_slots) return 0;
-    for (int i = 0; i < PROBES_MAX && hash->slots[at]; i++, at = (at + 1) & mask) {
-        uint32_t slot = hash->slots[at];
-        const struct gguf_str *s = tensor ? &g->tensors[slot - 1].tensor.name : &g->kv[slot - 1].kv.key;
-        if (s->size == n && memcmp(s->text, name, n) == 0) return slot;
-    }
-    return 0;
-}
-
-const struct gguf_kv *gguf_find(const struct gguf *g, const char *key) {
-    uint32_t i = find(g, &g->kv_hash, false, key);
-    return i ? &g->kv[i - 1].kv : NULL;
-}
-
-const struct gguf_tensor *gguf_find_tensor(const struct gguf *g, const char *name) {
-    uint32_t i = find(g, &g->tensor_hash, true, name);
-    return i ? &g->tensors[i - 1].tensor : NULL;
-}
-
 /* A number of any type: an integer with its sign, or a float. */
-struct number { bool ok, is_float; int64_t i; uint64_t u; double f; };
+struct number {
+    bool ok, is_float;
+    int64_t i;
+    uint64_t u;
+    double f;
+};
 
-static struct number from_signed(int64_t v) { return (struct number){true, false, v, (uint64_t)v, (double)v}; }
+static struct number from_signed(int64_t v) {
+    return (struct number){true, false, v, (uint64_t)v, (double)v};
+}
 
 static struct number from_unsigned(uint64_t v) {
     return (struct number){true, false, v > INT64_MAX ? INT64_MAX : (int64_t)v, v, (double)v};
 }
 
-static struct number from_float(double v) { return (struct number){true, true, 0, 0, v}; }
+static struct number from_float(double v) {
+    return (struct number){true, true, 0, 0, v};
+}
 
 static struct number number_at(const uint8_t *p, uint32_t type) {
     double f;
     switch (type) {
-    case GGUF_U8: return from_unsigned(*p);
-    case GGUF_I8: return from_signed((int8_t)*p);
-    case GGUF_BOOL: return from_unsigned(*p != 0);
-    case GGUF_U16: return from_unsigned(load_u16(p));
-    case GGUF_I16: return from_signed((int16_t)load_u16(p));
-    case GGUF_U32: return from_unsigned(load_u32(p));
-    case GGUF_I32: return from_signed((int32_t)load_u32(p));
-    case GGUF_U64: return from_unsigned(load_u64(p));
-    case GGUF_I64: return from_signed((int64_t)load_u64(p));
-    case GGUF_F32: return from_float(load_f32(p));
-    case GGUF_F64: memcpy(&f, p, 8); return from_float(f);
-    default: return (struct number){false, false, 0, 0, 0};
+    case GGUF_U8:
+        return from_unsigned(*p);
+    case GGUF_I8:
+        return from_signed((int8_t)*p);
+    case GGUF_BOOL:
+        return from_unsigned(*p != 0);
+    case GGUF_U16:
+        return from_unsigned(load_u16(p));
+    case GGUF_I16:
+        return from_signed((int16_t)load_u16(p));
+    case GGUF_U32:
+        return from_unsigned(load_u32(p));
+    case GGUF_I32:
+        return from_signed((int32_t)load_u32(p));
+    case GGUF_U64:
+        return from_unsigned(load_u64(p));
+    case GGUF_I64:
+        return from_signed((int64_t)load_u64(p));
+    case GGUF_F32:
+        return from_float(load_f32(p));
+    case GGUF_F64:
+        memcpy(&f, p, 8);
+        return from_float(f);
+    default:
+        return (struct number){false, false, 0, 0, 0};
     }
 }
 
@@ -116,4 +129,6 @@ struct gguf_str gguf_str_at(const struct gguf *g, const struct gguf_kv *kv, uint
     return (struct gguf_str){(const char *)p + 8, (size_t)load_u64(p)};
 }
 
-const void *gguf_raw(const struct gguf *g, const struct gguf_kv *kv) { return kv ? g->bytes + kv->at : NULL; }
+const void *gguf_raw(const struct gguf *g, const struct gguf_kv *kv) {
+    return kv ? g->bytes + kv->at : NULL;
+}

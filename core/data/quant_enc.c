@@ -1,10 +1,12 @@
-/* Encoders of the plain types, of the blocks of 32 and of the ternary types. Layouts: quant_legacy.c,
- * quant_ternary.c, quant_fp4.c. */
+/* Encoders of the plain types, of the blocks of 32 and of the ternary types. Layouts:
+ * quant_legacy.c, quant_ternary.c, quant_fp4.c. */
 #include "base/fmath.h"
 #include "data/quant.h"
 #include "data/quant_fit.h"
 
-static void store_u16(uint8_t *p, uint16_t v) { memcpy(p, &v, 2); }
+static void store_u16(uint8_t *p, uint16_t v) {
+    memcpy(p, &v, 2);
+}
 
 /* Stores a scale and returns it as a reader will see it. */
 static float store_half(uint8_t *p, float v) {
@@ -19,7 +21,9 @@ static float largest(const float *x, int n) {
     return m;
 }
 
-void quant_f32_encode(void *blocks, const float *src, size_t n) { memcpy(blocks, src, n * 4); }
+void quant_f32_encode(void *blocks, const float *src, size_t n) {
+    memcpy(blocks, src, n * 4);
+}
 
 void quant_f16_encode(void *blocks, const float *src, size_t n) {
     uint8_t *p = blocks;
@@ -63,8 +67,8 @@ void quant_q5_0_encode(void *blocks, const float *src, size_t n) {
     }
 }
 
-/* The minimum of Q4_1 and Q5_1 has either sign, the fit's only one: the block is moved so that it reaches as
- * far below zero as above, which lets the fit choose freely. */
+/* The minimum of Q4_1 and Q5_1 has either sign, the fit's only one: the block is moved so that it
+ * reaches as far below zero as above, which lets the fit choose freely. */
 static void affine(uint8_t *p, const float *x, int high, int8_t *q) {
     float low = x[0], top = x[0], middle, moved[32], scale, min, d, m;
     for (int j = 1; j < 32; j++) {

@@ -1,5 +1,6 @@
-/* Encoders of the super-blocks of 256. Each group gets its best scale; the scales are quantized by their
- * largest; then every group tries the neighbours of its quantized scale (and minimum). Layouts: quant_k.c. */
+/* Encoders of the super-blocks of 256. Each group gets its best scale; the scales are quantized by
+ * their largest; then every group tries the neighbours of its quantized scale (and minimum).
+ * Layouts: quant_k.c. */
 #include "base/fmath.h"
 #include "data/quant.h"
 #include "data/quant_fit.h"
@@ -13,7 +14,7 @@ static float store_half(uint8_t *p, float v) {
 /* ---- scale and minimum: Q2_K Q4_K Q5_K ---- */
 
 struct affine {
-    int n, high, top;            /* elements of a group, largest code, largest quantized scale */
+    int n, high, top; /* elements of a group, largest code, largest quantized scale */
     float d, dmin;
     uint8_t scale[16], min[16];
     int8_t q[256];
@@ -35,15 +36,16 @@ static void fit_affine(struct affine *a, const float *x, uint8_t *d_at, uint8_t 
         float best = -1;
         for (int i = s > 0 ? s - 1 : 0; i <= s + 1 && i <= a->top; i++) {
             for (int j = m > 0 ? m - 1 : 0; j <= m + 1 && j <= a->top; j++) {
-                float e = quant_round(x + g * a->n, a->n, 0, a->high, a->d * (float)i, a->dmin * (float)j, NULL);
+                float e = quant_round(x + g * a->n, a->n, 0, a->high, a->d * (float)i,
+                                      a->dmin * (float)j, NULL);
                 if (best >= 0 && !(e < best)) continue;
                 best = e;
                 a->scale[g] = (uint8_t)i;
                 a->min[g] = (uint8_t)j;
             }
         }
-        quant_round(x + g * a->n, a->n, 0, a->high, a->d * (float)a->scale[g], a->dmin * (float)a->min[g],
-                    a->q + g * a->n);
+        quant_round(x + g * a->n, a->n, 0, a->high, a->d * (float)a->scale[g],
+                    a->dmin * (float)a->min[g], a->q + g * a->n);
     }
 }
 
@@ -102,9 +104,10 @@ void quant_q5_k_encode(void *blocks, const float *src, size_t n) {
 
 /* ---- a signed scale: Q3_K Q6_K ---- */
 
-/* The scale of largest magnitude becomes `low`, the end of the signed range that reaches further. */
-static void fit_signed(const float *x, uint8_t *d_at, int code_low, int code_high, int low, int high, int8_t *scale,
-                       int8_t *q) {
+/* The scale of largest magnitude becomes `low`, the end of the signed range that reaches further.
+ */
+static void fit_signed(const float *x, uint8_t *d_at, int code_low, int code_high, int low,
+                       int high, int8_t *scale, int8_t *q) {
     float fits[16], most = 0, d;
     for (int g = 0; g < 16; g++) {
         fits[g] = quant_fit_scale(x + 16 * g, 16, code_low, code_high);

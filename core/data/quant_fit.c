@@ -1,5 +1,5 @@
-/* Fits of scales. For fixed codes q the best scale is a quotient of sums (linear least squares), so each
- * candidate only has to propose codes. */
+/* Fits of scales. For fixed codes q the best scale is a quotient of sums (linear least squares), so
+ * each candidate only has to propose codes. */
 #include "data/quant_fit.h"
 #include "base/fmath.h"
 
@@ -10,7 +10,8 @@ float quant_fit_scale(const float *x, int n, int low, int high) {
     if (!(f_abs(largest) > 1e-30f)) return 0;
     /* the largest value goes to either end of the range, or a little beyond */
     for (int k = 0; k < 40; k++) {
-        float inverse = ((k < 20 ? (float)low : (float)high) + 0.1f * (float)(k % 20 - 9)) / largest;
+        float inverse =
+            ((k < 20 ? (float)low : (float)high) + 0.1f * (float)(k % 20 - 9)) / largest;
         float xq = 0, qq = 0;
         for (int i = 0; i < n; i++) {
             float q = (float)quant_nearest(x[i] * inverse, low, high);
@@ -57,7 +58,8 @@ void quant_fit_affine(const float *x, int n, int high, float *scale, float *min)
             s = xq / qq;
         }
         if (s <= 0) continue;
-        error = s * s * qq + n * b * b + 2 * s * b * q1 - 2 * s * xq - 2 * b * sum; /* less the sum of x^2 */
+        error = s * s * qq + n * b * b + 2 * s * b * q1 - 2 * s * xq -
+                2 * b * sum; /* less the sum of x^2 */
         if (any && error >= best) continue;
         any = true;
         best = error;

@@ -2,7 +2,9 @@
 #include "data/quant.h"
 #include "data/quant_iq_tab.h"
 
-static float with_sign(float v, unsigned signs, int i) { return signs >> i & 1 ? -v : v; }
+static float with_sign(float v, unsigned signs, int i) {
+    return signs >> i & 1 ? -v : v;
+}
 
 static void put_iq2(float *dst, float scale, uint16_t code, unsigned signs) {
     for (int i = 0; i < 8; i++)
@@ -19,7 +21,8 @@ void quant_iq2_xxs_decode(float *dst, const void *blocks, size_t n) {
             uint32_t word = load_u32(code + 4);
             float scale = d * (0.5f + (float)(word >> 28)) * 0.25f;
             for (int k = 0; k < 4; k++, dst += 8)
-                put_iq2(dst, scale, quant_iq2xxs_grid[code[k]], quant_iq_signs(word >> 7 * k & 127));
+                put_iq2(dst, scale, quant_iq2xxs_grid[code[k]],
+                        quant_iq_signs(word >> 7 * k & 127));
         }
     }
 }
@@ -87,7 +90,8 @@ static void put_iq1(float *dst, float scale, uint16_t code, float delta) {
     for (int i = 0; i < 8; i++) dst[i] = scale * ((float)quant_iq1_value(code, i) + delta);
 }
 
-/* d:f16 code[32] high:u16[8]: three more bits for each of four codes, a 3-bit scale, the sign of delta */
+/* d:f16 code[32] high:u16[8]: three more bits for each of four codes, a 3-bit scale, the sign of
+ * delta */
 void quant_iq1_s_decode(float *dst, const void *blocks, size_t n) {
     const uint8_t *p = blocks;
     for (size_t i = 0; i < n; i += 256, p += 50) {
@@ -101,8 +105,8 @@ void quant_iq1_s_decode(float *dst, const void *blocks, size_t n) {
     }
 }
 
-/* code[32] high[16] (a nibble a code: three bits and the sign of delta) scales:u16[4]: four scales of 3 bits,
- * each for 16 elements, and in the top nibbles the four parts of d:f16 */
+/* code[32] high[16] (a nibble a code: three bits and the sign of delta) scales:u16[4]: four scales
+ * of 3 bits, each for 16 elements, and in the top nibbles the four parts of d:f16 */
 void quant_iq1_m_decode(float *dst, const void *blocks, size_t n) {
     const uint8_t *p = blocks;
     for (size_t i = 0; i < n; i += 256, p += 56) {

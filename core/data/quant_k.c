@@ -1,8 +1,9 @@
 /* Super-blocks of 256 with quantized scales: Q2_K Q3_K Q4_K Q5_K Q6_K. */
 #include "data/quant.h"
 
-/* scales[16] (low nibble scale, high minimum, of 16 elements) q[64] d:f16 dmin:f16. A half of 128 elements has
- * 32 bytes; bits 2s..2s+1 of byte l are element 32 s + l. d * scale * q - dmin * min */
+/* scales[16] (low nibble scale, high minimum, of 16 elements) q[64] d:f16 dmin:f16. A half of 128
+ * elements has 32 bytes; bits 2s..2s+1 of byte l are element 32 s + l. d * scale * q - dmin * min
+ */
 void quant_q2_k_decode(float *dst, const void *blocks, size_t n) {
     const uint8_t *p = blocks;
     for (size_t i = 0; i < n; i += 256, p += 84) {
@@ -16,8 +17,8 @@ void quant_q2_k_decode(float *dst, const void *blocks, size_t n) {
     }
 }
 
-/* high[32] q[64] scales[12] d:f16. As Q2_K with a third bit: bit g/2 of high[l % 32], clear meaning -4.
- * d * scale * q */
+/* high[32] q[64] scales[12] d:f16. As Q2_K with a third bit: bit g/2 of high[l % 32], clear meaning
+ * -4. d * scale * q */
 void quant_q3_k_decode(float *dst, const void *blocks, size_t n) {
     const uint8_t *p = blocks;
     for (size_t i = 0; i < n; i += 256, p += 110) {
@@ -32,8 +33,8 @@ void quant_q3_k_decode(float *dst, const void *blocks, size_t n) {
     }
 }
 
-/* d:f16 dmin:f16 scales[12] q[128]. 64 elements have 32 bytes: low nibbles the first 32, high ones the next.
- * d * scale * q - dmin * min */
+/* d:f16 dmin:f16 scales[12] q[128]. 64 elements have 32 bytes: low nibbles the first 32, high ones
+ * the next. d * scale * q - dmin * min */
 void quant_q4_k_decode(float *dst, const void *blocks, size_t n) {
     const uint8_t *p = blocks;
     for (size_t i = 0; i < n; i += 256, p += 144) {
@@ -70,8 +71,9 @@ void quant_q5_k_decode(float *dst, const void *blocks, size_t n) {
     }
 }
 
-/* low[128] high[64] scales:i8[16] d:f16. A half of 128 elements has 64 bytes of nibbles (element 32 s + l: byte
- * 32 (s % 2) + l, low nibble for s < 2) and 32 bytes of two bits (bits 2s of byte l). d * scale * (q - 32) */
+/* low[128] high[64] scales:i8[16] d:f16. A half of 128 elements has 64 bytes of nibbles (element 32
+ * s + l: byte 32 (s % 2) + l, low nibble for s < 2) and 32 bytes of two bits (bits 2s of byte l). d
+ * * scale * (q - 32) */
 void quant_q6_k_decode(float *dst, const void *blocks, size_t n) {
     const uint8_t *p = blocks;
     for (size_t i = 0; i < n; i += 256, p += 210) {

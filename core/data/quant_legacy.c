@@ -1,5 +1,6 @@
-/* Blocks of 32 with one scale: Q4_0 Q4_1 Q5_0 Q5_1 Q8_0. In a byte of nibbles the low one is element j, the
- * high one element j + 16; the fifth bits lie in a 32-bit word, element i at bit i. */
+/* Blocks of 32 with one scale: Q4_0 Q4_1 Q5_0 Q5_1 Q8_0. In a byte of nibbles the low one is
+ * element j, the high one element j + 16; the fifth bits lie in a 32-bit word, element i at bit i.
+ */
 #include "data/quant.h"
 
 /* d:f16 nibbles[16]; d * (q - 8) */

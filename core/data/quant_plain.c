@@ -1,7 +1,9 @@
 /* Types without blocks: floats and integers. */
 #include "data/quant.h"
 
-void quant_f32_decode(float *dst, const void *blocks, size_t n) { memcpy(dst, blocks, n * 4); }
+void quant_f32_decode(float *dst, const void *blocks, size_t n) {
+    memcpy(dst, blocks, n * 4);
+}
 
 void quant_f16_decode(float *dst, const void *blocks, size_t n) {
     const uint8_t *p = blocks;

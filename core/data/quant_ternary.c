@@ -19,16 +19,16 @@ void quant_q2_0_decode(float *dst, const void *blocks, size_t n) {
     }
 }
 
-/* Digit k of a byte that holds five of them as a fraction of 256: multiply by 3^k modulo 256, take the
- * integer part of three times the rest. */
+/* Digit k of a byte that holds five of them as a fraction of 256: multiply by 3^k modulo 256, take
+ * the integer part of three times the rest. */
 static float digit(uint8_t byte, int k) {
     static const uint8_t power[5] = {1, 3, 9, 27, 81};
     uint8_t rest = (uint8_t)(byte * power[k]);
     return (float)((rest * 3 >> 8) - 1);
 }
 
-/* q[48] high[4] d:f16. Bytes 0..31: digit k of byte l is element 32 k + l; bytes 32..47: 160 + 16 k + l; the
- * four high bytes hold four digits: 240 + 4 k + l. */
+/* q[48] high[4] d:f16. Bytes 0..31: digit k of byte l is element 32 k + l; bytes 32..47: 160 + 16 k
+ * + l; the four high bytes hold four digits: 240 + 4 k + l. */
 void quant_tq1_0_decode(float *dst, const void *blocks, size_t n) {
     const uint8_t *p = blocks;
     for (size_t i = 0; i < n; i += 256, p += 54, dst += 256) {
@@ -41,7 +41,8 @@ void quant_tq1_0_decode(float *dst, const void *blocks, size_t n) {
     }
 }
 
-/* q[64] d:f16. A half of 128 elements has 32 bytes, bits 2s of byte l are element 32 s + l; d * (q - 1) */
+/* q[64] d:f16. A half of 128 elements has 32 bytes, bits 2s of byte l are element 32 s + l; d * (q
+ * - 1) */
 void quant_tq2_0_decode(float *dst, const void *blocks, size_t n) {
     const uint8_t *p = blocks;
     for (size_t i = 0; i < n; i += 256, p += 66) {

@@ -108,8 +108,9 @@ static void json_text_is_escaped(void) {
     native_heap_init(&n);
     b = sbuf_new(&n.heap);
     sbuf_json(&b, "a\"b\\c\n\t\r\x01z\xc3\xa9\xf0\x9f\x98\x80\xff\xed\xa0\x80\xc3", 25 - 5);
-    CHECK_STR(b.text, "\"a\\\"b\\\\c\\n\\t\\r\\u0001z\xc3\xa9\xf0\x9f\x98\x80\xef\xbf\xbd\xef\xbf\xbd"
-                      "\xef\xbf\xbd\xef\xbf\xbd\"");
+    CHECK_STR(b.text,
+              "\"a\\\"b\\\\c\\n\\t\\r\\u0001z\xc3\xa9\xf0\x9f\x98\x80\xef\xbf\xbd\xef\xbf\xbd"
+              "\xef\xbf\xbd\xef\xbf\xbd\"");
     b.size = 0;
     sbuf_json(&b, "", 0);
     CHECK_STR(b.text, "\"\"");
@@ -127,7 +128,6 @@ static void json_text_is_escaped(void) {
     CHECK_STR(b.text, "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xef\xbf\xbd");
     sbuf_free(&b);
 }
-
 
 static void half_floats_convert_exactly(void) {
     long bad = 0;
@@ -151,7 +151,7 @@ static void half_floats_convert_exactly(void) {
     CHECK_EQ(float_to_half(65519.0f), 0x7bff);
     CHECK_EQ(float_to_half(65520.0f), 0x7c00);
     CHECK(isnan(half_to_float(float_to_half(NAN))));
-    CHECK_EQ(float_to_bf16(1.00390625f), 0x3f80);        /* a tie goes to even */
+    CHECK_EQ(float_to_bf16(1.00390625f), 0x3f80); /* a tie goes to even */
     CHECK_EQ(float_to_bf16(1.01171875f), 0x3f82);
     CHECK(isnan(bf16_to_float(float_to_bf16(NAN))));
 }

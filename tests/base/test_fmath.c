@@ -45,7 +45,9 @@ static void f_exp_is_within_2_ulp(void) {
 static void f_tanh_is_within_4_ulp(void) {
     double worst = 0, at = 0;
     for (int i = 0; i < 3000000; i++) {
-        float x = (float)(i % 3 == 0 ? uniform(-0.6, 0.6) : i % 3 == 1 ? uniform(-10, 10) : ldexp(uniform(-1, 1), -i % 90));
+        float x = (float)(i % 3 == 0   ? uniform(-0.6, 0.6)
+                          : i % 3 == 1 ? uniform(-10, 10)
+                                       : ldexp(uniform(-1, 1), -i % 90));
         double u = ulps_f(f_tanh(x), tanh(x));
         if (x != 0 && u > worst) worst = u, at = x;
     }
@@ -82,7 +84,9 @@ static void d_exp_and_d_log_are_within_2_ulp(void) {
 static void d_sin_and_d_cos_are_within_1e_15(void) {
     double worst = 0, at = 0;
     for (int i = 0; i < 2000000; i++) {
-        double x = i % 3 == 0 ? uniform(-8, 8) : i % 3 == 1 ? uniform(-0x1p30, 0x1p30) : (double)(int)uniform(0, 1 << 20) * uniform(0, 1);
+        double x = i % 3 == 0   ? uniform(-8, 8)
+                   : i % 3 == 1 ? uniform(-0x1p30, 0x1p30)
+                                : (double)(int)uniform(0, 1 << 20) * uniform(0, 1);
         double a = (double)fabsl(d_sin(x) - sinl(x)), b = (double)fabsl(d_cos(x) - cosl(x));
         if (a > worst) worst = a, at = x;
         if (b > worst) worst = b, at = x;
@@ -114,7 +118,8 @@ static void d_pow_and_d_floor_do_what_they_say(void) {
     CHECK(signbit(d_floor(-0.0)) && d_floor(-0.5) == -1);
 }
 
-/* The sum of all results' bits is a constant of the library: every compiler and host must give it. */
+/* The sum of all results' bits is a constant of the library: every compiler and host must give it.
+ */
 static void the_bits_are_the_same_on_every_host(void) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < 200000; i++) {
@@ -123,7 +128,8 @@ static void the_bits_are_the_same_on_every_host(void) {
         uint64_t u;
         sum = sum * 31 + float_bits(f_exp(x));
         sum = sum * 31 + float_bits(f_tanh(x * 0.1f));
-        v[0] = d_exp(d), v[1] = d_log(f_abs(x) + 1e-3), v[2] = d_sin(d * 1000), v[3] = d_cos(d * 77);
+        v[0] = d_exp(d), v[1] = d_log(f_abs(x) + 1e-3), v[2] = d_sin(d * 1000),
+        v[3] = d_cos(d * 77);
         for (int k = 0; k < 4; k++) {
             memcpy(&u, v + k, 8);
             sum = sum * 31 + u;

@@ -1,5 +1,5 @@
-/* The thread pool with real threads: every unit of work is done once, idle workers sleep, a lost worker
- * is noticed. */
+/* The thread pool with real threads: every unit of work is done once, idle workers sleep, a lost
+ * worker is noticed. */
 #include "../check.h"
 #include "base/pool.h"
 #include <pthread.h>

@@ -1,4 +1,5 @@
-/* The GGUF reader: what it reads, how it refuses, and that no cutting of the input changes either. */
+/* The GGUF reader: what it reads, how it refuses, and that no cutting of the input changes either.
+ */
 #include "../../tools/gguf_write.h"
 #include "../../tools/native_heap.h"
 #include "../check.h"
@@ -24,7 +25,8 @@ static uint8_t *sample(size_t *n) {
     gguf_out_array(&w, "a.shorts", GGUF_I16, shorts, 2);
     gguf_out_array(&w, "a.none", GGUF_U8, NULL, 0);
     gguf_out_strings(&w, "a.strings", 21);
-    for (int i = 0; i < 21; i++) gguf_out_item(&w, item, (size_t)snprintf(item, sizeof item, "%0*d", i % 5, i));
+    for (int i = 0; i < 21; i++)
+        gguf_out_item(&w, item, (size_t)snprintf(item, sizeof item, "%0*d", i % 5, i));
     gguf_out_strings(&w, "a.nothing", 0);
     gguf_out_strings(&w, "b.strings", 1);
     gguf_out_item(&w, "last", 4);
@@ -36,7 +38,8 @@ static uint8_t *sample(size_t *n) {
     return bytes;
 }
 
-static struct gguf *read_all(struct native_heap *h, const void *bytes, size_t n, int *status, struct fail *f) {
+static struct gguf *read_all(struct native_heap *h, const void *bytes, size_t n, int *status,
+                             struct fail *f) {
     struct gguf *g = gguf_new(&h->heap);
     memset(f, 0, sizeof *f);
     *status = g ? gguf_push(g, bytes, n, f) : SOTTO_MEMORY;
@@ -57,14 +60,16 @@ static void check_sample(const struct gguf *g) {
     CHECK_EQ(gguf_u64(g, "a.u64", 1), 1ll << 40);
     CHECK(gguf_f64(g, "a.f32", 0) == 0.25);
     CHECK_EQ(gguf_u64(g, "a.f32", 7), 0);
-    CHECK(gguf_bool(g, "a.bool", false) && !gguf_bool(g, "a.boo", false) && gguf_bool(g, "general.architecture", true));
+    CHECK(gguf_bool(g, "a.bool", false) && !gguf_bool(g, "a.boo", false) &&
+          gguf_bool(g, "general.architecture", true));
     CHECK_EQ(gguf_u64(g, "a.floats", 7), 7);
     CHECK(gguf_string(g, "a.u32").text == NULL && gguf_string(g, "").text == NULL);
     kv = gguf_find(g, "a.floats");
     CHECK(kv && kv->count == 3 && kv->elem_type == GGUF_F32);
     CHECK(gguf_num_at(g, kv, 0) == 0.5 && gguf_num_at(g, kv, 2) == 2 && gguf_num_at(g, kv, 3) == 0);
     CHECK(load_f32((const char *)gguf_raw(g, kv) + 4) == -1);
-    CHECK(gguf_num_at(g, gguf_find(g, "a.shorts"), 0) == -7 && gguf_num_at(g, gguf_find(g, "a.shorts"), 1) == 300);
+    CHECK(gguf_num_at(g, gguf_find(g, "a.shorts"), 0) == -7 &&
+          gguf_num_at(g, gguf_find(g, "a.shorts"), 1) == 300);
     CHECK(gguf_num_at(g, gguf_find(g, "a.none"), 0) == 0);
     CHECK(gguf_num_at(g, gguf_find(g, "a.u32"), 0) == 4e9);
     kv = gguf_find(g, "a.strings");
@@ -74,16 +79,21 @@ static void check_sample(const struct gguf *g) {
         s = gguf_str_at(g, kv, (uint64_t)i);
         CHECK(s.size == (size_t)n && memcmp(s.text, wanted, s.size) == 0, "string %d", i);
     }
-    CHECK(gguf_str_at(g, kv, 21).text == NULL && gguf_str_at(g, gguf_find(g, "a.nothing"), 0).text == NULL);
+    CHECK(gguf_str_at(g, kv, 21).text == NULL &&
+          gguf_str_at(g, gguf_find(g, "a.nothing"), 0).text == NULL);
     s = gguf_str_at(g, gguf_find(g, "b.strings"), 0);
     CHECK(s.size == 4 && memcmp(s.text, "last", 4) == 0);
     CHECK_EQ(gguf_data_offset(g) % 32, 0);
-    CHECK(gguf_header_bytes(g) <= gguf_data_offset(g) && gguf_header_bytes(g) + 32 > gguf_data_offset(g));
+    CHECK(gguf_header_bytes(g) <= gguf_data_offset(g) &&
+          gguf_header_bytes(g) + 32 > gguf_data_offset(g));
     {
-        const struct gguf_tensor *x = gguf_find_tensor(g, "x.weight"), *b = gguf_find_tensor(g, "x.bias"),
+        const struct gguf_tensor *x = gguf_find_tensor(g, "x.weight"),
+                                 *b = gguf_find_tensor(g, "x.bias"),
                                  *y = gguf_find_tensor(g, "y.weight");
-        CHECK(x && b && y && x == gguf_tensor_at(g, 0) && !gguf_tensor_at(g, 3) && !gguf_find_tensor(g, "z"));
-        CHECK(x->type == DT_Q4_0 && x->n_dims == 2 && x->ne[0] == 64 && x->ne[1] == 3 && x->ne[2] == 1);
+        CHECK(x && b && y && x == gguf_tensor_at(g, 0) && !gguf_tensor_at(g, 3) &&
+              !gguf_find_tensor(g, "z"));
+        CHECK(x->type == DT_Q4_0 && x->n_dims == 2 && x->ne[0] == 64 && x->ne[1] == 3 &&
+              x->ne[2] == 1);
         CHECK_EQ(x->bytes, 108);
         CHECK_EQ(x->offset, gguf_data_offset(g));
         CHECK_EQ(b->offset, x->offset + 128);
@@ -118,7 +128,8 @@ static void any_cutting_of_the_input_reads_the_same(void) {
     for (size_t step = 1; step < 40; step += step < 8 ? 1 : 7) {
         struct gguf *g = gguf_new(&h.heap);
         int status = SOTTO_MORE;
-        for (size_t i = 0; i < n; i += step) status = gguf_push(g, bytes + i, n - i < step ? n - i : step, &f);
+        for (size_t i = 0; i < n; i += step)
+            status = gguf_push(g, bytes + i, n - i < step ? n - i : step, &f);
         CHECK_EQ(status, SOTTO_OK);
         check_sample(g);
         gguf_free(g);
@@ -160,7 +171,8 @@ static void any_allocation_may_fail(void) {
         struct gguf *g;
         native_heap_failing(&h, k);
         g = read_all(&h, bytes, n, &status, &f);
-        CHECK(status == SOTTO_MEMORY || status == SOTTO_OK, "allocation %d: %d %s", k, status, f.text);
+        CHECK(status == SOTTO_MEMORY || status == SOTTO_OK, "allocation %d: %d %s", k, status,
+              f.text);
         if (g && status) CHECK_EQ(gguf_push(g, bytes, n, &f), SOTTO_MEMORY);
         gguf_free(g);
         CHECK_EQ(h.heap.used, 0);
@@ -170,8 +182,8 @@ static void any_allocation_may_fail(void) {
 }
 
 /* A header of one key with the given bytes after magic, version and counts. */
-static void refuses(const char *what, uint64_t n_tensors, uint64_t n_kv, const void *rest, size_t n_rest, int code,
-                    uint64_t at, const char *part) {
+static void refuses(const char *what, uint64_t n_tensors, uint64_t n_kv, const void *rest,
+                    size_t n_rest, int code, uint64_t at, const char *part) {
     struct native_heap h;
     struct fail f = {.text = ""};
     uint8_t bytes[3000] = "GGUF\3\0\0";
@@ -182,8 +194,8 @@ static void refuses(const char *what, uint64_t n_tensors, uint64_t n_kv, const v
     memcpy(bytes + 24, rest, n_rest);
     native_heap_init(&h);
     g = read_all(&h, bytes, 24 + n_rest, &status, &f);
-    CHECK(status == code && (at == FAIL_NOWHERE || f.at == at) && strstr(f.text, part), "%s: %d at %llu: %s", what, status,
-          (unsigned long long)f.at, f.text);
+    CHECK(status == code && (at == FAIL_NOWHERE || f.at == at) && strstr(f.text, part),
+          "%s: %d at %llu: %s", what, status, (unsigned long long)f.at, f.text);
     CHECK(h.heap.peak < 100000, "%s: %zu bytes", what, h.heap.peak);
     gguf_free(g);
     CHECK_EQ(h.heap.used, 0);
@@ -191,10 +203,10 @@ static void refuses(const char *what, uint64_t n_tensors, uint64_t n_kv, const v
 
 #define U32(v) (uint8_t)(v), (uint8_t)((v) >> 8), (uint8_t)((v) >> 16), (uint8_t)((v) >> 24)
 #define U64(v) U32((uint64_t)(v)), U32((uint64_t)(v) >> 32)
-#define REFUSES(n_tensors, n_kv, code, at, part, ...)                                                       \
-    do {                                                                                                   \
-        const uint8_t rest[] = {__VA_ARGS__};                                                              \
-        refuses(part, n_tensors, n_kv, rest, sizeof rest, code, at, part);                                 \
+#define REFUSES(n_tensors, n_kv, code, at, part, ...)                                              \
+    do {                                                                                           \
+        const uint8_t rest[] = {__VA_ARGS__};                                                      \
+        refuses(part, n_tensors, n_kv, rest, sizeof rest, code, at, part);                         \
     } while (0)
 
 static void hostile_counts_and_lengths_are_refused(void) {
@@ -212,24 +224,29 @@ static void hostile_counts_and_lengths_are_refused(void) {
     REFUSES(0, 1, SOTTO_LIMIT, 41, "too long", U64(1), 'k', U32(9), U32(8), U64(huge));
     REFUSES(0, 1, SOTTO_LIMIT, 41, "too long", U64(1), 'k', U32(9), U32(4), U64(1ull << 62));
     REFUSES(0, 1, SOTTO_LIMIT, 57, "larger than", U64(1), 'k', U32(9), U32(8), U64(2), U64(huge));
-    REFUSES(0, 2, SOTTO_FORMAT, 46, "key k occurs twice", U64(1), 'k', U32(0), 1, U64(1), 'k', U32(0), 1);
-    REFUSES(0, 1, SOTTO_FORMAT, 53, "power of two", U64(17), 'g', 'e', 'n', 'e', 'r', 'a', 'l', '.', 'a', 'l', 'i', 'g', 'n',
-            'm', 'e', 'n', 't', U32(4), U32(24));
+    REFUSES(0, 2, SOTTO_FORMAT, 46, "key k occurs twice", U64(1), 'k', U32(0), 1, U64(1), 'k',
+            U32(0), 1);
+    REFUSES(0, 1, SOTTO_FORMAT, 53, "power of two", U64(17), 'g', 'e', 'n', 'e', 'r', 'a', 'l', '.',
+            'a', 'l', 'i', 'g', 'n', 'm', 'e', 'n', 't', U32(4), U32(24));
     REFUSES(1, 0, SOTTO_FORMAT, 24, "tensor name", U64(2000), 0);
     REFUSES(1, 0, SOTTO_FORMAT, 33, "5 axes", U64(1), 't', U32(5), 0);
     REFUSES(1, 0, SOTTO_FORMAT, 37, "empty axis", U64(1), 't', U32(1), U64(0), U32(0), U64(0));
-    REFUSES(1, 0, SOTTO_FORMAT, 37, "too many elements", U64(1), 't', U32(2), U64(1ull << 40), U64(1ull << 40), U32(0), U64(0));
-    REFUSES(1, 0, SOTTO_FORMAT, 45, "no multiple of 32", U64(1), 't', U32(1), U64(33), U32(2), U64(0));
-    REFUSES(1, 0, SOTTO_FORMAT, 49, "outside of any file", U64(1), 't', U32(1), U64(32), U32(2), U64(huge));
+    REFUSES(1, 0, SOTTO_FORMAT, 37, "too many elements", U64(1), 't', U32(2), U64(1ull << 40),
+            U64(1ull << 40), U32(0), U64(0));
+    REFUSES(1, 0, SOTTO_FORMAT, 45, "no multiple of 32", U64(1), 't', U32(1), U64(33), U32(2),
+            U64(0));
+    REFUSES(1, 0, SOTTO_FORMAT, 49, "outside of any file", U64(1), 't', U32(1), U64(32), U32(2),
+            U64(huge));
     REFUSES(1, 0, SOTTO_FORMAT, 32, "not aligned", U64(1), 't', U32(1), U64(32), U32(2), U64(8));
-    REFUSES(2, 0, SOTTO_FORMAT, 65, "tensor t occurs twice", U64(1), 't', U32(1), U64(32), U32(2), U64(0), U64(1), 't', U32(1),
-            U64(32), U32(2), U64(32));
-    REFUSES(2, 0, SOTTO_FORMAT, FAIL_NOWHERE, "t and u overlap", U64(1), 't', U32(1), U64(320), U32(2), U64(0), U64(1), 'u',
-            U32(1), U64(32), U32(2), U64(32));
+    REFUSES(2, 0, SOTTO_FORMAT, 65, "tensor t occurs twice", U64(1), 't', U32(1), U64(32), U32(2),
+            U64(0), U64(1), 't', U32(1), U64(32), U32(2), U64(32));
+    REFUSES(2, 0, SOTTO_FORMAT, FAIL_NOWHERE, "t and u overlap", U64(1), 't', U32(1), U64(320),
+            U32(2), U64(0), U64(1), 'u', U32(1), U64(32), U32(2), U64(32));
 }
 
 static void unknown_types_are_kept_until_used(void) {
-    const uint8_t bytes[] = {'G', 'G', 'U', 'F', U32(3), U64(1), U64(0), U64(1), 't', U32(1), U64(33), U32(99), U64(64)};
+    const uint8_t bytes[] = {'G',    'G', 'U',    'F',     U32(3),  U64(1), U64(0),
+                             U64(1), 't', U32(1), U64(33), U32(99), U64(64)};
     struct native_heap h;
     struct fail f;
     int status;
@@ -247,9 +264,12 @@ static void other_formats_are_refused_with_a_sentence(void) {
         int code;
         const char *part;
     } cases[] = {
-        {"GGUF\0\0\0\3", SOTTO_UNSUPPORTED, "big-endian"}, {"GGUF\1\0\0\0", SOTTO_UNSUPPORTED, "version 1"},
-        {"GGUF\4\0\0\0", SOTTO_UNSUPPORTED, "version 4"},  {"GGUF\0\0\0\0", SOTTO_UNSUPPORTED, "version 0"},
-        {"<html>..", SOTTO_FORMAT, "not a GGUF"},          {"GGML\1\0\0\0", SOTTO_FORMAT, "not a GGUF"},
+        {"GGUF\0\0\0\3", SOTTO_UNSUPPORTED, "big-endian"},
+        {"GGUF\1\0\0\0", SOTTO_UNSUPPORTED, "version 1"},
+        {"GGUF\4\0\0\0", SOTTO_UNSUPPORTED, "version 4"},
+        {"GGUF\0\0\0\0", SOTTO_UNSUPPORTED, "version 0"},
+        {"<html>..", SOTTO_FORMAT, "not a GGUF"},
+        {"GGML\1\0\0\0", SOTTO_FORMAT, "not a GGUF"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct native_heap h;
@@ -258,7 +278,8 @@ static void other_formats_are_refused_with_a_sentence(void) {
         struct gguf *g;
         native_heap_init(&h);
         g = read_all(&h, cases[i].bytes, 8, &status, &f);
-        CHECK(status == cases[i].code && strstr(f.text, cases[i].part), "%zu: %d %s", i, status, f.text);
+        CHECK(status == cases[i].code && strstr(f.text, cases[i].part), "%zu: %d %s", i, status,
+              f.text);
         gguf_free(g);
     }
 }
@@ -277,7 +298,8 @@ static void a_large_vocabulary_takes_linear_time_and_little_memory(void) {
     enum { N = 260000 };
     gguf_out_init(&w);
     gguf_out_strings(&w, "tokenizer.ggml.tokens", N);
-    for (int i = 0; i < N; i++) gguf_out_item(&w, item, (size_t)snprintf(item, sizeof item, "token%d", i));
+    for (int i = 0; i < N; i++)
+        gguf_out_item(&w, item, (size_t)snprintf(item, sizeof item, "token%d", i));
     bytes = gguf_out_header(&w, &n);
     gguf_out_free(&w);
     native_heap_init(&h);
@@ -330,7 +352,9 @@ int main(int argc, char **argv) {
     unknown_types_are_kept_until_used();
     other_formats_are_refused_with_a_sentence();
     a_large_vocabulary_takes_linear_time_and_little_memory();
-    if (argc > 1) a_real_vocabulary_reads(argv[1]);
-    else check_skip("a real vocabulary: no cases folder given");
+    if (argc > 1)
+        a_real_vocabulary_reads(argv[1]);
+    else
+        check_skip("a real vocabulary: no cases folder given");
     return check_done();
 }

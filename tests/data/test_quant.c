@@ -8,8 +8,8 @@ static uint8_t *case_file(const char *folder, const char *type, const char *rest
     return check_read(path, n);
 }
 
-static void decodes_to_the_same_bits(const char *folder, const struct dtype_info *info, const char *set,
-                                     const char *reference) {
+static void decodes_to_the_same_bits(const char *folder, const struct dtype_info *info,
+                                     const char *set, const char *reference) {
     size_t n_blocks, n_floats, n, bad = 0, first = 0;
     uint8_t *blocks = case_file(folder, info->name, set, &n_blocks);
     uint8_t *floats = case_file(folder, info->name, reference, &n_floats);
@@ -25,7 +25,8 @@ static void decodes_to_the_same_bits(const char *folder, const struct dtype_info
             if (got[i] == wanted || (got[i] != got[i] && wanted != wanted)) continue;
             if (!bad++) first = i;
         }
-        CHECK(bad == 0, "%s.%s: %zu of %zu differ, first %zu: %.9g", info->name, set, bad, n, first, (double)got[first]);
+        CHECK(bad == 0, "%s.%s: %zu of %zu differ, first %zu: %.9g", info->name, set, bad, n, first,
+              (double)got[first]);
         free(got);
     }
     free(blocks);
@@ -76,12 +77,13 @@ static void plain_types_decode(void) {
 
 static double squared_error(const float *a, const float *b, size_t n) {
     double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+    for (size_t i = 0; i < n; i++)
+        sum += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
     return sum;
 }
 
-/* Row by row, since the rows are of very different kinds. The bound leaves room for the rows that another
- * trade-off (ggml weighs large values more) happens to suit. */
+/* Row by row, since the rows are of very different kinds. The bound leaves room for the rows that
+ * another trade-off (ggml weighs large values more) happens to suit. */
 static void encoders_are_as_good_as_the_recorded_ones(const char *folder) {
     size_t n_source, n_floats;
     uint8_t *source = case_file(folder, "source", "f32", &n_source);
@@ -109,11 +111,13 @@ static void encoders_are_as_good_as_the_recorded_ones(const char *folder) {
             memcpy(theirs, floats + (size_t)r * sizeof theirs, sizeof theirs);
             a = squared_error(x, ours, ROW_SIZE);
             b = squared_error(x, theirs, ROW_SIZE);
-            CHECK(a <= 1.1 * b + 1e-9 * power, "%s row %d: error %g, recorded %g", info->name, r, a, b);
+            CHECK(a <= 1.1 * b + 1e-9 * power, "%s row %d: error %g, recorded %g", info->name, r, a,
+                  b);
             if (power > 0) total += a / power, total_theirs += b / power;
             if (b > 1e-9 * power && a / b > worst) worst = a / b;
         }
-        printf("%-7s error against the recorded encoder: %.3f, worst row %.3f\n", info->name, total / total_theirs, worst);
+        printf("%-7s error against the recorded encoder: %.3f, worst row %.3f\n", info->name,
+               total / total_theirs, worst);
         free(floats);
     }
     free(source);
@@ -122,12 +126,22 @@ static void encoders_are_as_good_as_the_recorded_ones(const char *folder) {
 static void encoders_survive_any_floats(void) {
     float x[256];
     uint8_t blocks[1024];
-    const float values[] = {0, -0.0f, 1e38f, -1e38f, 1e-40f, __builtin_inff(), -__builtin_inff(), __builtin_nanf(""), 65504, 1};
+    const float values[] = {0,
+                            -0.0f,
+                            1e38f,
+                            -1e38f,
+                            1e-40f,
+                            __builtin_inff(),
+                            -__builtin_inff(),
+                            __builtin_nanf(""),
+                            65504,
+                            1};
     for (uint32_t id = 0; id < DT_COUNT; id++) {
         const struct dtype_info *info = dtype_info(id);
         if (!info || !info->encode) continue;
         for (int k = 0; k < 100; k++) {
-            for (int i = 0; i < 256; i++) x[i] = values[(i * (k % 10 + 1) + k / 10 * (i / 16)) % 10];
+            for (int i = 0; i < 256; i++)
+                x[i] = values[(i * (k % 10 + 1) + k / 10 * (i / 16)) % 10];
             info->encode(blocks, x, 256);
             info->decode(x, blocks, 256);
         }

@@ -44,8 +44,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     g = gguf_new(&h.heap);
     for (size_t i = 0; i < size && status == SOTTO_MORE; i += step)
         status = gguf_push(g, data + i, size - i < step ? size - i : step, &f);
-    if (status == SOTTO_OK) use(g);
-    else if (status != SOTTO_MORE && (!f.text[0] || f.code != status)) abort();
+    if (status == SOTTO_OK)
+        use(g);
+    else if (status != SOTTO_MORE && (!f.text[0] || f.code != status))
+        abort();
     if (h.heap.peak > 400000 + 64 * size) abort(); /* memory only for what the bytes paid for */
     gguf_free(g);
     if (h.heap.used) abort();
