@@ -79,7 +79,7 @@ MM_INLINE void act_q8(uint8_t *to, const float *x, size_t stride, size_t k, size
         }
 }
 
-MM_INLINE void act_q8k(uint8_t *to, const float *x, size_t stride, size_t k, size_t width, size_t live, bool signs) {
+MM_INLINE void act_q8k(uint8_t *to, const float *x, size_t stride, size_t k, size_t width, size_t live) {
     uint8_t *wide = to + k / 256 * MM_Q8K_BYTES * width;
     for (size_t b = 0; b < k / 256; b++, to += MM_Q8K_BYTES * width, wide += MM_Q8K_WIDE * width)
         for (size_t t = 0; t < width; t++) {
@@ -102,10 +102,14 @@ MM_INLINE void act_q8k(uint8_t *to, const float *x, size_t stride, size_t k, siz
             p += 16 * width;
             for (size_t i = 0; i < 16; i++) {
                 put_step(p + 16 * width * i, q[i], t, width);
-                if (signs) put_signs(wide + 16 * width * i, 256 * width, q[i], t, width);
-                else put_pairs(wide + 32 * width * i, q[i], t, width);
+                put_pairs(wide + 32 * width * i, q[i], t, width);
             }
         }
+}
+
+void mm_act_q8k_pairs(void *group, const float *x, size_t stride, size_t k, size_t width, size_t live) {
+    if (width == 1) act_q8k(group, x, stride, k, 1, live);
+    else act_q8k(group, x, stride, k, MM_GROUP, live);
 }
 
 #define BY_WIDTH(name, body, signs)                                                                \
@@ -115,8 +119,6 @@ MM_INLINE void act_q8k(uint8_t *to, const float *x, size_t stride, size_t k, siz
     }
 BY_WIDTH(mm_act_q8_pairs, act_q8, false)
 BY_WIDTH(mm_act_q8_signs, act_q8, true)
-BY_WIDTH(mm_act_q8k_pairs, act_q8k, false)
-BY_WIDTH(mm_act_q8k_signs, act_q8k, true)
 
 void mm_act_f32(void *group, const float *x, size_t stride, size_t k, size_t width, size_t live) {
     size_t q = mm_quarter(k);

@@ -8,6 +8,6 @@ mm_act mm_act_f32;
 /* q again as [pair][token][2] int16 */
 mm_act mm_act_q8_pairs, mm_act_q8k_pairs;
 /* for each block max(q, 0) as [step][token][4], then max(-q, 0) likewise */
-mm_act mm_act_q8_signs, mm_act_q8k_signs;
+mm_act mm_act_q8_signs;
 
 #endif

@@ -2,10 +2,10 @@
  *
  * Panel of Q8 types: for each block d[8], m[8] floats and codes [step 8][row 8][4]. Panel of Q8K types: for
  * each superblock d[8], dmin[8] floats, minimums (or, where codes have a zero point, scales) as [pair 8]
- * [row 8][2] int16, scales [sub-block 16] of 32 bytes each as the variant wants them ([row 8][2] int16, both
- * the same, or [row 8] int32) and codes [step 64][row 8][4].
+ * [row 8][2] int16, scales [sub-block 16][row 8][2] int16, both the same, and codes [step 64][row 8][4].
  *
- * `wide` means the 32-bit dot throughout. All arguments from `low` on are constants.
+ * `wide` means the 32-bit dot. Superblocks always take the 16-bit one: its sums are multiplied with the
+ * scales of sub-blocks by the instruction that would have widened them, which a 32-bit dot cannot match.
  */
 #include "kern/mm_relaxed.h"
 
@@ -28,12 +28,10 @@ bool mm_relaxed_works(void) {
 
 /* ---- panels ----------------------------------------------------------------------------------------- */
 
-MM_INLINE void put_scales(uint8_t *to, const v128 *scale, int n, bool wide) {
+MM_INLINE void put_scales(uint8_t *to, const v128 *scale, int n) {
     for (int v = 0; v < n; v++)
         for (int e = 0; e < 2; e++)
-            for (int h = 0; h < 2; h++)
-                v_store(to + 64 * v + 32 * e + 16 * h,
-                        wide ? mm_scale_words(scale[v], e, h) : mm_scale_twice(scale[v], e, h));
+            for (int h = 0; h < 2; h++) v_store(to + 64 * v + 32 * e + 16 * h, mm_scale_twice(scale[v], e, h));
 }
 MM_INLINE void put_pairs(uint8_t *to, const v128 *min, int n) {
     for (int v = 0; v < n; v++)
@@ -59,7 +57,7 @@ MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, in
 }
 
 MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, int scales, int scale_bytes,
-                         int low, int high, bool wide) {
+                         int low, int high) {
     struct mm_masks masks = mm_masks(low, high);
     bool has_min = head == 32;
     int n = scales == MM_SIX_MIN ? 4 : 8;
@@ -71,7 +69,7 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
         }
         mm_scales(scale, min, tile + head, scales, has_min);
         put_pairs(to + 64, min, n);
-        put_scales(to + SCALES, scale, n, wide);
+        put_scales(to + SCALES, scale, n);
         tile += head + scale_bytes;
         MM_ROLLED for (int u = 0; u < 8; u++, tile += 32 * (low + high))
             MM_UNROLLED for (int s = 0; s < 8; s++)
@@ -202,9 +200,9 @@ MM_INLINE void scale256(v128 *sum, const v128 *c, const v128 *least, const uint8
 
 /* sub: steps of a sub-block, 4 or 8; shift: the zero point is 1 << shift, -1 for minimums */
 MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width, int bits, int sub,
-                      int shift, bool wide) {
+                      int shift) {
     v128 sum[2 * MM_GROUP], c[2 * MM_GROUP], part[2 * MM_GROUP];
-    int steps = wide || CHUNK(bits) > sub ? sub : CHUNK(bits);
+    int steps = CHUNK(bits) > sub ? sub : CHUNK(bits);
     for (int i = 0; i < 2 * width; i++) sum[i] = v_zero();
     MM_ROLLED for (size_t b = 0; b < k / 256; b++, w += PANEL256, a += MM_Q8K_BYTES * width) {
         const uint8_t *p = w + CODES, *q = a + 52 * width, *scale = w + SCALES;
@@ -212,16 +210,10 @@ MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, 
         MM_ROLLED for (int i = 0; i < 64; i += sub, scale += 32) {
             v128 lo = v_load(scale), hi = v_load(scale + 16);
             for (int j = 0; j < sub; j += steps, p += 32 * steps, q += 4 * width * steps) {
-                if (wide) {
-                    for (int t = 0; t < 2 * width; t++) part[t] = v_zero();
-                    steps32(part, p, q, steps, width);
-                } else {
-                    steps16(part, p, q, steps, width);
-                }
+                steps16(part, p, q, steps, width);
                 for (int t = 0; t < width; t++) {
-                    v128 x = part[2 * t], y = part[2 * t + 1];
-                    c[2 * t] = vi_add(c[2 * t], wide ? vi_mul(x, lo) : vi_dot_h(x, lo));
-                    c[2 * t + 1] = vi_add(c[2 * t + 1], wide ? vi_mul(y, hi) : vi_dot_h(y, hi));
+                    c[2 * t] = vi_add(c[2 * t], vi_dot_h(part[2 * t], lo));
+                    c[2 * t + 1] = vi_add(c[2 * t + 1], vi_dot_h(part[2 * t + 1], hi));
                 }
             }
         }
@@ -231,47 +223,6 @@ MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, 
         scale256(sum, c, part, w, a, width, shift < 0);
     }
     for (int i = 0; i < 2 * width; i++) v_store(acc + 4 * i, sum[i]);
-}
-
-/* IQ4_XS: signed codes, sub-blocks of 32 */
-MM_INLINE void dot256_signed(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width) {
-    const uint8_t *signs = a + k / 256 * MM_Q8K_BYTES * (size_t)width;
-    v128 sum[2 * MM_GROUP], c[2 * MM_GROUP], part[2 * MM_GROUP];
-    for (int i = 0; i < 2 * width; i++) sum[i] = v_zero();
-    MM_ROLLED for (size_t b = 0; b < k / 256; b++, w += PANEL256, a += MM_Q8K_BYTES * width, signs += 512 * width) {
-        for (int i = 0; i < 2 * width; i++) c[i] = v_zero();
-        MM_ROLLED for (int i = 0; i < 8; i++) {
-            v128 lo = v_load(w + SCALES + 32 * i), hi = v_load(w + SCALES + 32 * i + 16);
-            steps_signed(part, w + CODES + 256 * i, signs + 32 * width * i, 256 * (size_t)width, 8, width);
-            for (int t = 0; t < width; t++) {
-                c[2 * t] = vi_add(c[2 * t], vi_mul(part[2 * t], lo));
-                c[2 * t + 1] = vi_add(c[2 * t + 1], vi_mul(part[2 * t + 1], hi));
-            }
-        }
-        scale256(sum, c, part, w, a, width, false);
-    }
-    for (int i = 0; i < 2 * width; i++) v_store(acc + 4 * i, sum[i]);
-}
-
-static void unpack_iq4(uint8_t *to, const uint8_t *tile, size_t k, const int8_t *map, bool super) {
-    struct mm_masks masks = mm_masks(4, 0);
-    v128 table = v_load(map), scale[8], min[8];
-    size_t units = super ? 8 : 1;
-    for (size_t b = 0; b < k / (32 * units); b++, to += super ? PANEL256 : PANEL32) {
-        for (int h = 0; h < 2; h++)
-            v_store(to + 16 * h, super ? mm_half_any(tile + 8 * h) : mm_half(tile + 8 * h));
-        tile += 16;
-        if (super) {
-            mm_scales(scale, min, tile, MM_SIX, false);
-            put_scales(to + SCALES, scale, 4, true);
-            tile += MM_SIX_BYTES;
-        }
-        for (size_t u = 0; u < units; u++, tile += 128)
-            for (int s = 0; s < 8; s++)
-                for (int h = 0; h < 2; h++)
-                    v_store(to + (super ? CODES + 256 * u : 64) + 32 * (size_t)s + 16 * (size_t)h,
-                            vb_lookup(table, mm_code(tile, 4, 0, s, h, masks)));
-    }
 }
 
 /* ---- one token, straight from the tile -------------------------------------------------------------- */
@@ -310,33 +261,32 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
 }
 
 MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head, int scales,
-                       int scale_bytes, int low, int high, int shift, bool wide) {
+                       int scale_bytes, int low, int high, int shift) {
     struct mm_masks masks = mm_masks(low, high);
     int n = scales == MM_SIX_MIN ? 4 : 8, sub = n == 4 ? 8 : 4;
-    int steps = wide || CHUNK(low + high) > sub ? sub : CHUNK(low + high);
+    int steps = CHUNK(low + high) > sub ? sub : CHUNK(low + high);
     bool has_min = head == 32;
     v128 sum[2] = {v_zero(), v_zero()};
     MM_ROLLED for (size_t b = 0; b < k / 256; b++, a += MM_Q8K_BYTES) {
-        _Alignas(16) uint8_t expanded[512];
+        _Alignas(16) uint8_t twice[512];
         v128 scale[8], min[8], c[2], least[2], part[2], d = v_load_splat32(a);
-        const uint8_t *unit = tile + head + scale_bytes, *q = a + 52, *times = expanded;
+        const uint8_t *unit = tile + head + scale_bytes, *q = a + 52, *times = twice;
         mm_scales(scale, min, tile + head, scales, has_min);
-        put_scales(expanded, scale, n, wide);
+        put_scales(twice, scale, n);
         for (int h = 0; h < 2; h++) {
             c[h] = least[h] = v_zero();
             for (int v = 0; v < n; v++)
-                least[h] = vi_add(least[h], vi_dot_h(mm_scale_pairs(min[v], h), v_load_splat32(a + (n == 4 ? 36 : 4) + 4 * v)));
+                least[h] = vi_add(least[h], vi_dot_h(mm_scale_pairs(min[v], h),
+                                                     v_load_splat32(a + (n == 4 ? 36 : 4) + 4 * v)));
         }
         MM_ROLLED for (int u = 0; u < 8; u++, unit += 32 * (low + high), q += 32, times += n * 8)
             MM_UNROLLED for (int i = 0; i < 8; i++) {
                 v128 x = v_load_splat32(q + 4 * i);
                 for (int h = 0; h < 2; h++) {
-                    v128 code = mm_code(unit, low, high, i, h, masks), last = v_zero();
-                    if (wide) part[h] = vi_dot_b(i % steps ? part[h] : v_zero(), x, code);
-                    else part[h] = i % steps ? vh_add(part[h], vh_dot_b(x, code)) : vh_dot_b(x, code);
-                    if (i % steps != steps - 1) continue;
-                    last = v_load(times + 32 * (i / sub) + 16 * h);
-                    c[h] = vi_add(c[h], wide ? vi_mul(part[h], last) : vi_dot_h(part[h], last));
+                    v128 dots = vh_dot_b(x, mm_code(unit, low, high, i, h, masks));
+                    part[h] = i % steps ? vh_add(part[h], dots) : dots;
+                    if (i % steps == steps - 1)
+                        c[h] = vi_add(c[h], vi_dot_h(part[h], v_load(times + 32 * (i / sub) + 16 * h)));
                 }
             }
         for (int h = 0; h < 2; h++) {
@@ -390,19 +340,19 @@ MM_INLINE void gemv_q8_signs(float *acc, const uint8_t *tile, const uint8_t *a, 
     static void name##_gemv(float *acc, const void *tile, const void *group, size_t k) {           \
         gemv32(acc, tile, group, k, head, low, high, shift, mapped, wide);                           \
     }
-#define KERNELS256(name, head, scales, bytes, low, high, shift, wide)                              \
+#define KERNELS256(name, head, scales, bytes, low, high, shift)                                    \
     static void name##_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {           \
         (void)dtype;                                                                               \
-        unpack256(panel, tile, k, head, scales, bytes, low, high, wide);                           \
+        unpack256(panel, tile, k, head, scales, bytes, low, high);                                 \
     }                                                                                              \
     static void name##_1(float *acc, const void *panel, const void *group, size_t k) {             \
-        dot256(acc, panel, group, k, 1, low + high, scales == MM_SIX_MIN ? 8 : 4, shift, wide);    \
+        dot256(acc, panel, group, k, 1, low + high, scales == MM_SIX_MIN ? 8 : 4, shift);          \
     }                                                                                              \
     static void name##_4(float *acc, const void *panel, const void *group, size_t k) {             \
-        dot256(acc, panel, group, k, MM_GROUP, low + high, scales == MM_SIX_MIN ? 8 : 4, shift, wide); \
+        dot256(acc, panel, group, k, MM_GROUP, low + high, scales == MM_SIX_MIN ? 8 : 4, shift); \
     }                                                                                              \
     static void name##_gemv(float *acc, const void *tile, const void *group, size_t k) {           \
-        gemv256(acc, tile, group, k, head, scales, bytes, low, high, shift, wide);                 \
+        gemv256(acc, tile, group, k, head, scales, bytes, low, high, shift);                       \
     }
 
 #define BOTH(DO, name, ...)                                                                        \
@@ -418,12 +368,12 @@ BOTH(K32, q4_1, 32, 4, 0, 0)
 BOTH(K32, q5_0, 16, 4, 1, 4)
 BOTH(K32, q5_1, 32, 4, 1, 0)
 BOTH(KMX, mxfp4, 4)
-BOTH(KERNELS256, q2_k, 32, MM_BYTE16, 128, 2, 0, -1)
-BOTH(KERNELS256, q3_k, 16, MM_SIX16, 96, 2, 1, 2)
-BOTH(KERNELS256, q4_k, 32, MM_SIX_MIN, 96, 4, 0, -1)
-BOTH(KERNELS256, q5_k, 32, MM_SIX_MIN, 96, 4, 1, -1)
-BOTH(KERNELS256, q6_k, 16, MM_BYTE16, 128, 4, 2, 5)
-BOTH(KERNELS256, tq2_0, 16, MM_NO_SCALES, 0, 2, 0, 0)
+KERNELS256(q2_k, 32, MM_BYTE16, 128, 2, 0, -1)
+KERNELS256(q3_k, 16, MM_SIX16, 96, 2, 1, 2)
+KERNELS256(q4_k, 32, MM_SIX_MIN, 96, 4, 0, -1)
+KERNELS256(q5_k, 32, MM_SIX_MIN, 96, 4, 1, -1)
+KERNELS256(q6_k, 16, MM_BYTE16, 128, 4, 2, 5)
+KERNELS256(tq2_0, 16, MM_NO_SCALES, 0, 2, 0, 0)
 
 static void q8_0_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {
     uint8_t *to = panel;
@@ -436,12 +386,20 @@ static void q8_0_unpack(uint32_t dtype, void *panel, const void *tile, size_t k)
     }
 }
 static void iq4_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {
-    unpack_iq4(panel, tile, k, mm_layout(dtype)->map, dtype == DT_IQ4_XS);
+    struct mm_masks masks = mm_masks(4, 0);
+    v128 table = v_load(mm_layout(dtype)->map);
+    uint8_t *to = panel;
+    const uint8_t *from = tile;
+    for (size_t b = 0; b < k / 32; b++, to += PANEL32, from += 144) {
+        v_store(to, mm_half(from));
+        v_store(to + 16, mm_half(from + 8));
+        MM_UNROLLED for (int s = 0; s < 8; s++)
+            for (int h = 0; h < 2; h++)
+                v_store(to + 64 + 32 * s + 16 * h, vb_lookup(table, mm_code(from + 16, 4, 0, s, h, masks)));
+    }
 }
 static void signed32_1(float *acc, const void *panel, const void *group, size_t k) { dot32_signed(acc, panel, group, k, 1); }
 static void signed32_4(float *acc, const void *panel, const void *group, size_t k) { dot32_signed(acc, panel, group, k, 4); }
-static void signed256_1(float *acc, const void *panel, const void *group, size_t k) { dot256_signed(acc, panel, group, k, 1); }
-static void signed256_4(float *acc, const void *panel, const void *group, size_t k) { dot256_signed(acc, panel, group, k, 4); }
 static void q8_0_gemv(float *acc, const void *tile, const void *group, size_t k) {
     gemv_q8_signs(acc, tile, group, k, NULL);
 }
@@ -452,26 +410,26 @@ static void iq4_nl_gemv(float *acc, const void *tile, const void *group, size_t 
 #define ENTRY(name) {name##_unpack, name##_1, name##_4, name##_gemv}
 #define ENTRIES(suffix)                                                                            \
     [DT_Q4_0] = ENTRY(q4_0##suffix), [DT_Q4_1] = ENTRY(q4_1##suffix), [DT_Q5_0] = ENTRY(q5_0##suffix), \
-    [DT_Q5_1] = ENTRY(q5_1##suffix), [DT_MXFP4] = ENTRY(mxfp4##suffix), [DT_Q2_K] = ENTRY(q2_k##suffix), \
-    [DT_Q3_K] = ENTRY(q3_k##suffix), [DT_Q4_K] = ENTRY(q4_k##suffix), [DT_Q5_K] = ENTRY(q5_k##suffix), \
-    [DT_Q6_K] = ENTRY(q6_k##suffix), [DT_TQ2_0] = ENTRY(tq2_0##suffix)
+    [DT_Q5_1] = ENTRY(q5_1##suffix), [DT_MXFP4] = ENTRY(mxfp4##suffix)
+#define ENTRIES_K                                                                                  \
+    [DT_Q2_K] = ENTRY(q2_k), [DT_Q3_K] = ENTRY(q3_k), [DT_Q4_K] = ENTRY(q4_k), [DT_Q5_K] = ENTRY(q5_k), \
+    [DT_Q6_K] = ENTRY(q6_k), [DT_TQ2_0] = ENTRY(tq2_0),                                            \
+    [DT_IQ4_XS] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, mm_pairs_iq4_xs}
 
 const struct kern_mm_table kern_mm_relaxed[2] = {
     {
         .act = {[ACT_F32] = mm_act_f32, [ACT_Q8] = mm_act_q8_pairs, [ACT_Q8K] = mm_act_q8k_pairs},
         MM_F32_ENTRIES,
-        .fast = {ENTRIES(),
-                 [DT_Q8_0] = {mm_pairs_unpack, mm_pairs32_1, mm_pairs32_4, NULL},
-                 [DT_IQ4_NL] = {mm_pairs_unpack, mm_pairs32_1, mm_pairs32_4, NULL},
-                 [DT_IQ4_XS] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, NULL}},
+        .fast = {ENTRIES(), ENTRIES_K,
+                 [DT_Q8_0] = {mm_pairs_unpack, mm_pairs32_1, mm_pairs32_4, mm_pairs_q8_0},
+                 [DT_IQ4_NL] = {mm_pairs_unpack, mm_pairs32_1, mm_pairs32_4, mm_pairs_iq4_nl}},
     },
     {
-        .act = {[ACT_F32] = mm_act_f32, [ACT_Q8] = mm_act_q8_signs, [ACT_Q8K] = mm_act_q8k_signs},
+        .act = {[ACT_F32] = mm_act_f32, [ACT_Q8] = mm_act_q8_signs, [ACT_Q8K] = mm_act_q8k_pairs},
         MM_F32_ENTRIES,
-        .fast = {ENTRIES(_wide),
+        .fast = {ENTRIES(_wide), ENTRIES_K,
                  [DT_Q8_0] = {q8_0_unpack, signed32_1, signed32_4, q8_0_gemv},
-                 [DT_IQ4_NL] = {iq4_unpack, signed32_1, signed32_4, iq4_nl_gemv},
-                 [DT_IQ4_XS] = {iq4_unpack, signed256_1, signed256_4, NULL}},
+                 [DT_IQ4_NL] = {iq4_unpack, signed32_1, signed32_4, iq4_nl_gemv}},
     },
 };
 

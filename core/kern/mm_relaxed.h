@@ -34,8 +34,11 @@ extern const struct kern_mm_table kern_mm_relaxed[2];
 bool mm_relaxed_works(void);
 #endif
 
-/* int16 panels of mm_simd.c, for the types whose codes have 8 bits with a sign */
+/* int16 panels of mm_simd.c, also for the types whose codes have 8 bits with a sign */
 mm_unpack mm_pairs_unpack;
 mm_dot mm_pairs32_1, mm_pairs32_4, mm_pairs256_1, mm_pairs256_4;
+/* mm_gemv.c */
+mm_dot mm_pairs_q4_0, mm_pairs_q4_1, mm_pairs_q5_0, mm_pairs_q5_1, mm_pairs_q8_0, mm_pairs_iq4_nl, mm_pairs_mxfp4,
+    mm_pairs_q2_k, mm_pairs_q3_k, mm_pairs_q4_k, mm_pairs_q5_k, mm_pairs_q6_k, mm_pairs_iq4_xs, mm_pairs_tq2_0;
 
 #endif
