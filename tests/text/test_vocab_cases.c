@@ -276,12 +276,14 @@ static uint8_t *with_pre(const uint8_t *bytes, size_t n, const char *pre, size_t
 static void check_pre(const char *root) {
     char path[600], pre[128], name[160];
     struct json *index;
+    const struct json *vocab;
     uint8_t *bytes;
     size_t n, now;
     snprintf(path, sizeof path, "%s/tokenizer/pre/index.json", root);
     index = read_json(path);
-    snprintf(path, sizeof path, "%s/tokenizer/vocab/ggml-vocab-gpt-2.gguf", root);
-    bytes = check_read(path, &n);
+    vocab = json_get(index, "vocab");
+    snprintf(path, sizeof path, "%s/tokenizer/%.*s", root, vocab ? (int)vocab->size : 0, vocab ? vocab->text : "");
+    bytes = vocab ? check_read(path, &n) : NULL;
     if (!index || !bytes) {
         check_skip("%s/tokenizer/pre", root);
         return;
