@@ -2,165 +2,23 @@
  *
  * A row names a pre-tokenizer and the patterns that it applies one after the other, each to the
  * pieces that the one before left. Patterns say what the published regular expressions say, in a
- * notation that is matched without an engine: alternatives separated by |, tried in order at each
- * position; an alternative is a sequence of items; an item is one class of characters (a letter of
- * the table in `in_class`, or \x for the character x) with an optional ? * + or {m,n}, greedy, or
- * one of K k   an English contraction, in any case or in lower case ('s 't 're 've 'm 'll 'd) ~ an
- * assertion: the piece ends here or white space follows $     an assertion: the piece ends here g
- * letters and marks, with single spaces between letters (EXAONE) A pattern that starts with % cuts
- * runs of numbers into threes from the right, one that starts with # does so for ASCII digits in
- * pieces of numbers. Text between matches is a piece too. Matching is linear: each run of a class
- * is read a bounded number of times. The two searches that would not be (white space before the end
- * or before a line end) remember the run that they failed on.
+ * notation that needs no regular expression engine: alternatives separated by |, tried in order at
+ * each position. An alternative is a sequence of items. An item is one class of characters (a
+ * letter of pretok_class.c, or \x for the character x) with an optional ? * + {n} or {m,n}, greedy,
+ * or one of
+ *
+ * - K, k: an English contraction, in any case or in lower case ('s 't 're 've 'm 'll 'd)
+ * - ~: an assertion that the piece ends here or white space follows
+ * - $: an assertion that the piece ends here
+ * - g: letters and marks, with single spaces between letters (EXAONE)
+ *
+ * The pattern % cuts runs of numbers into threes from the right, # does so with runs of ASCII
+ * digits in pieces of numbers. Text between matches is a piece too. Matching is linear: each run of
+ * a class is read a bounded number of times. The two searches that would not be (white space before
+ * the end or before a line end) remember the run that they failed on.
  */
-#include "text/unicode.h"
+#include "text/pretok_in.h"
 #include "text/vocab_in.h"
-
-/* Flags of a character beside those of unicode.h. */
-enum {
-    CR_LF = 1 << 9,
-    UPPER = 1 << 10, /* A-Z */
-    LOWER = 1 << 11, /* a-z */
-    DIGIT = 1 << 12, /* 0-9 */
-    ASCII_PUNCT = 1 << 13,
-    NEWLINE = 1 << 14
-};
-#define L UC_LETTER
-#define M UC_MARK
-#define N UC_NUMBER
-#define P UC_PUNCTUATION
-#define S UC_SYMBOL
-#define SPACE UC_SPACE
-
-struct range {
-    uint32_t first, last;
-};
-
-/* Letters of Latin, Greek, Cyrillic, Armenian, Georgian, Cherokee and others, as DeepSeek LLM lists
- * them. */
-static const struct range western[] = {{'A', 'Z'},
-                                       {'a', 'z'},
-                                       {0xb5, 0xb5},
-                                       {0xc0, 0xd6},
-                                       {0xd8, 0xf6},
-                                       {0xf8, 0x1ba},
-                                       {0x1bc, 0x1bf},
-                                       {0x1c4, 0x293},
-                                       {0x295, 0x2af},
-                                       {0x370, 0x373},
-                                       {0x376, 0x377},
-                                       {0x37b, 0x37d},
-                                       {0x37f, 0x37f},
-                                       {0x386, 0x386},
-                                       {0x388, 0x38a},
-                                       {0x38c, 0x38c},
-                                       {0x38e, 0x3a1},
-                                       {0x3a3, 0x3f5},
-                                       {0x3f7, 0x481},
-                                       {0x48a, 0x52f},
-                                       {0x531, 0x556},
-                                       {0x10a0, 0x10c5},
-                                       {0x13a0, 0x13f5},
-                                       {0x13f8, 0x13fd},
-                                       {0x1c90, 0x1cba},
-                                       {0x1cbd, 0x1cbf},
-                                       {0x1d00, 0x1d2b},
-                                       {0x1d6b, 0x1d77},
-                                       {0x1d79, 0x1d9a},
-                                       {0x1e00, 0x1f15},
-                                       {0x1f18, 0x1f1d},
-                                       {0x1f20, 0x1f45},
-                                       {0x1f48, 0x1f4d},
-                                       {0x1f50, 0x1f57},
-                                       {0x1f59, 0x1f59},
-                                       {0x1f5b, 0x1f5b},
-                                       {0x1f5d, 0x1f5d},
-                                       {0x1f5f, 0x1f7d},
-                                       {0x1f80, 0x1fb4},
-                                       {0x1fb6, 0x1fbc},
-                                       {0x1fbe, 0x1fbe},
-                                       {0x1fc2, 0x1fc4},
-                                       {0x1fc6, 0x1fcc},
-                                       {0x1fd0, 0x1fd3},
-                                       {0x1fd6, 0x1fdb},
-                                       {0x1fe0, 0x1fec},
-                                       {0x1ff2, 0x1ff4},
-                                       {0x1ff6, 0x1ffc},
-                                       {0x2102, 0x2102},
-                                       {0x2107, 0x2107},
-                                       {0x210a, 0x2113},
-                                       {0x2115, 0x2115},
-                                       {0x2119, 0x211d},
-                                       {0x2124, 0x2124},
-                                       {0x2126, 0x2126},
-                                       {0x2128, 0x2128},
-                                       {0x212a, 0x212d},
-                                       {0x212f, 0x2134},
-                                       {0x2139, 0x2139},
-                                       {0x213c, 0x213f},
-                                       {0x2145, 0x2149},
-                                       {0x214e, 0x214e},
-                                       {0x2183, 0x2184},
-                                       {0x2c00, 0x2c7b},
-                                       {0x2c7e, 0x2ce4},
-                                       {0x2ceb, 0x2cee},
-                                       {0x2cf2, 0x2cf3},
-                                       {0xa640, 0xa66d},
-                                       {0xa680, 0xa69b},
-                                       {0xa722, 0xa76f},
-                                       {0xa771, 0xa787},
-                                       {0xa78b, 0xa78e},
-                                       {0xab70, 0xabbf},
-                                       {0xfb00, 0xfb06},
-                                       {0xfb13, 0xfb17},
-                                       {0xff21, 0xff3a},
-                                       {0xff41, 0xff5a},
-                                       {0x10400, 0x1044f},
-                                       {0x104b0, 0x104d3},
-                                       {0x104d8, 0x104fb},
-                                       {0x10c80, 0x10cb2},
-                                       {0x10cc0, 0x10cf2},
-                                       {0x118a0, 0x118df},
-                                       {0x1e900, 0x1e943},
-                                       {0, 0}};
-static const struct range marks_and_signs[] = {
-    {'!', '/'},       {':', '~'}, {0xff01, 0xff0f}, {0xff1a, 0xff5e}, {0x2018, 0x201f},
-    {0x3000, 0x3002}, {0, 0}};
-static const struct range east[] = {{0x4e00, 0x9fa5}, {0x800, 0x4e00}, {0xac00, 0xd7ff}, {0, 0}};
-static const struct range han_kana[] = {
-    {0x4e00, 0x9fa5}, {0x3040, 0x309f}, {0x30a0, 0x30ff}, {0, 0}};
-static const struct range han[] = {{0x3400, 0x4dbf},
-                                   {0x4e00, 0x9fff},
-                                   {0xf900, 0xfaff},
-                                   {0x20000, 0x2a6df},
-                                   {0x2a700, 0x2ebef},
-                                   {0x2f800, 0x2fa1f},
-                                   {0, 0}};
-static const struct range korean[] = {{0xac00, 0xd7a3}, {0x3131, 0x318e}, {0, 0}};
-static const struct range east_punct[] = {
-    {0xff01, 0xff01}, {0x2026, 0x2026}, {0x201c, 0x201d}, {0x2018, 0x2019}, {0x2014, 0x2014},
-    {0xff1a, 0xff1b}, {0xff0c, 0xff0c}, {0x3001, 0x303f}, {0xfe30, 0xfe4f}, {0, 0}};
-static const struct range bopomofo[] = {{0x3105, 0x312f}, {0, 0}};
-static const struct range asian[] = {{0x3400, 0x4dbf}, {0x4e00, 0x9fff},
-                                     {0x8c48, 0xfaff}, {0x3040, 0x30ff},
-                                     {0xff65, 0xff9f}, {0x2f00, 0x2fdf},
-                                     {0xe40, 0xeff},   {0x1780, 0x17ff},
-                                     {0x1000, 0x109f}, {0xaa60, 0xaa7f},
-                                     {0xa9e0, 0xa9ff}, {0xac00, 0xd7af},
-                                     {0x1100, 0x11ff}, {0, 0}};
-static const struct range stops[] = {{'(', ')'},       {'|', '|'},
-                                     {'.', '.'},       {',', ','},
-                                     {'!', '!'},       {'?', '?'},
-                                     {0x2026, 0x2026}, {0x3002, 0x3002},
-                                     {0xff0c, 0xff0c}, {0x3001, 0x3001},
-                                     {0x964, 0x964},   {0x6d4, 0x6d4},
-                                     {0x60c, 0x60c},   {0, 0}};
-
-static bool in_ranges(const struct range *r, uint32_t cp) {
-    for (; r->last; r++)
-        if (cp >= r->first && cp <= r->last) return true;
-    return false;
-}
 
 struct item {
     uint8_t class;      /* letter, or a literal where `literal` */
@@ -175,126 +33,6 @@ struct pretok {
     uint16_t step_at[MAX_STEPS + 1]; /* items of step i are step_at[i] .. step_at[i + 1] */
     uint8_t n_steps;
 };
-
-struct character {
-    uint32_t cp;
-    unsigned flags;
-    size_t size;
-};
-
-static unsigned ascii_flags(uint32_t cp) {
-    if (cp >= 'a' && cp <= 'z') return L | LOWER;
-    if (cp >= 'A' && cp <= 'Z') return L | UPPER;
-    if (cp >= '0' && cp <= '9') return N | DIGIT;
-    if (cp == '\n') return UC_CONTROL | SPACE | CR_LF | NEWLINE;
-    if (cp == '\r') return UC_CONTROL | SPACE | CR_LF;
-    return uc_flags(cp) | (cp > ' ' && cp < 0x7f ? ASCII_PUNCT : 0u);
-}
-
-static struct character look(const char *text, size_t n, size_t at) {
-    struct character c;
-    if (!(text[at] & 0x80)) {
-        c.cp = (uint32_t)text[at];
-        c.flags = ascii_flags(c.cp);
-        c.size = 1;
-    } else {
-        c.cp = uc_read(text + at, n - at, &c.size);
-        c.flags = uc_flags(c.cp);
-    }
-    return c;
-}
-
-/* Ranges never hold white space outside ASCII: the reference reads it as a vertical tab there. */
-static bool listed(const struct character *c, const struct range *r) {
-    return !(c->cp >= 0x80 && (c->flags & SPACE)) && in_ranges(r, c->cp);
-}
-
-static bool in_class(const struct item *item, const struct character *c) {
-    unsigned f = c->flags;
-    if (item->literal) return c->cp == item->class;
-    switch (item->class) {
-    case ' ':
-        return c->cp == ' ';
-    case 'L':
-        return f & L;
-    case 'N':
-        return f & N;
-    case 'P':
-        return f & P;
-    case 'Q':
-        return f & (P | S);
-    case 's':
-        return f & SPACE;
-    case 'S':
-        return !(f & SPACE);
-    case 'W':
-        return f & (L | M);
-    case 'O':
-        return !(f & (SPACE | L | N));
-    case 'o':
-        return !(f & (SPACE | L | M | N));
-    case 'X':
-        return !(f & (CR_LF | L | N));
-    case 'Y':
-        return !(f & (CR_LF | L | P | S));
-    case 'U':
-        return (f & L) && !(f & LOWER);
-    case 'u':
-        return (f & L) && !(f & UPPER);
-    case 'V':
-        return (f & (L | M)) && !(f & LOWER);
-    case 'v':
-        return (f & (L | M)) && !(f & UPPER);
-    case 'A':
-        return f & (UPPER | LOWER);
-    case 'D':
-        return f & DIGIT;
-    case 'p':
-        return f & ASCII_PUNCT;
-    case 'q':
-        return f & (P | ASCII_PUNCT);
-    case 'R':
-        return f & CR_LF;
-    case 'r':
-        return (f & CR_LF) || c->cp == '/';
-    case 'n':
-        return f & NEWLINE;
-    case 'z':
-        return !(f & NEWLINE);
-    case 'T':
-        return c->cp == '\t' || c->cp == '\n';
-    case 'I':
-        return c->cp >= 'A' && c->cp <= 'I';
-    case 'F':
-        return (f & P) || ((f & (S | ASCII_PUNCT)) == (S | ASCII_PUNCT));
-    case 'f':
-        return ((f & P) || ((f & (S | ASCII_PUNCT)) == (S | ASCII_PUNCT))) && c->cp != '`';
-    case 'B':
-        return !(f & SPACE) && !in_ranges(stops, c->cp);
-    case 'C':
-        return listed(c, east);
-    case 'J':
-        return listed(c, han_kana);
-    case 'H':
-        return in_ranges(han, c->cp);
-    case 'G':
-        return (f & L) && !in_ranges(han, c->cp);
-    case 'E':
-        return listed(c, western);
-    case 'e':
-        return listed(c, marks_and_signs);
-    case 'h':
-        return listed(c, korean);
-    case 'i':
-        return listed(c, east_punct);
-    case 'j':
-        return listed(c, bopomofo);
-    case 'a':
-        return listed(c, asian);
-    default:
-        return false;
-    }
-}
 
 /* Bytes of a contraction at the start of text, 0 for none. */
 static size_t contraction(const char *text, size_t n, bool any_case) {
@@ -313,14 +51,14 @@ static size_t contraction(const char *text, size_t n, bool any_case) {
 static size_t spaced_word(const char *text, size_t n) {
     size_t end = 0, at = 0;
     while (at < n) {
-        struct character c = look(text, n, at);
+        struct character c = pretok_look(text, n, at);
         if (at && c.cp == ' ' && at + 1 < n) {
             at++;
-            c = look(text, n, at);
+            c = pretok_look(text, n, at);
         }
-        if (!(c.flags & L)) break;
+        if (!(c.flags & UC_LETTER)) break;
         at += c.size;
-        while (at < n && (c = look(text, n, at)).flags & M) at += c.size;
+        while (at < n && (c = pretok_look(text, n, at)).flags & UC_MARK) at += c.size;
         end = at;
     }
     return end;
@@ -341,7 +79,7 @@ static size_t match(const struct item *item, const char *text, size_t n, size_t 
         switch (item->class) {
         case '~':
         case '$':
-            if (at < n && (item->class == '$' || !(look(text, n, at).flags & SPACE)))
+            if (at < n && (item->class == '$' || !(pretok_look(text, n, at).flags & UC_SPACE)))
                 return NO_MATCH;
             return item->last ? at : match(item + 1, text, n, at);
         case 'K':
@@ -354,8 +92,8 @@ static size_t match(const struct item *item, const char *text, size_t n, size_t 
         }
     }
     while (count < max && at < n) {
-        struct character c = look(text, n, at);
-        if (!in_class(item, &c)) break;
+        struct character c = pretok_look(text, n, at);
+        if (item->literal ? c.cp != item->class : !pretok_in_class(item->class, &c)) break;
         at += c.size;
         count++;
         if (count == item->min) floor = at;
@@ -385,12 +123,12 @@ static void split_threes(const struct pretok *p, unsigned step, const char *text
     while (at < n) {
         size_t count = 0, end = at;
         struct character c;
-        while (end < n && (c = look(text, n, end)).flags & (behind ? N : DIGIT)) {
+        while (end < n && (c = pretok_look(text, n, end)).flags & (behind ? UC_NUMBER : DIGIT)) {
             end += c.size;
             count++;
         }
         if (!count) {
-            at += look(text, n, at).size;
+            at += pretok_look(text, n, at).size;
             continue;
         }
         while (count) {
@@ -399,7 +137,7 @@ static void split_threes(const struct pretok *p, unsigned step, const char *text
                 piece(p, step, text + from, at - from, word, e);
                 from = at;
             }
-            for (size_t i = 0; i < take; i++) at += look(text, n, at).size;
+            for (size_t i = 0; i < take; i++) at += pretok_look(text, n, at).size;
             count -= take;
             if (behind) {
                 piece(p, step, text + from, at - from, word, e);
@@ -412,7 +150,7 @@ static void split_threes(const struct pretok *p, unsigned step, const char *text
 
 static size_t end_of_space(const char *text, size_t n, size_t at) {
     struct character c;
-    while (at < n && (c = look(text, n, at)).flags & SPACE) at += c.size;
+    while (at < n && (c = pretok_look(text, n, at)).flags & UC_SPACE) at += c.size;
     return at;
 }
 
@@ -450,7 +188,7 @@ static void split_step(const struct pretok *p, unsigned step, const char *text, 
                    end_of_space(text, n, at) > at) {
             at = end_of_space(text, n, at); /* not at the end, so no part of it is */
         } else {
-            at += look(text, n, at).size;
+            at += pretok_look(text, n, at).size;
         }
     }
     piece(p, step, text + from, n - from, word, e);
