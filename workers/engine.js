@@ -101,6 +101,7 @@ class Opening {
       variant, threads: most, sequences: message.options.sequences, info: header.info,
     });
     const feeding = this.#feed(instance, stacks[0], model, scratch);
+    feeding.catch(() => {}); /* awaited below; something else may fail before */
     await Promise.race([runner.chooseThreads(message.threads, most), failed]);
     post({ type: 'state', state: 'header', info: runner.info() });
     await Promise.race([feeding, failed]);

@@ -101,7 +101,7 @@ export class Runner {
     for (const begin = performance.now(); x.workers_joined() < most - 1; await sleep(1)) {
       if (performance.now() - begin > 10000) throw new SottoError('SOTTO_WORKER_LOST', 'The compute threads did not start.');
     }
-    let best = wanted || 1;
+    let best = Math.min(wanted || 1, most);
     if (!wanted && most > 1) {
       /* The fewest threads that are within a few percent of the fastest. */
       const times = Array.from({ length: most }, (_, i) => {
