@@ -181,8 +181,13 @@ async function send(response, { bytes, file }, from, to, throttle, log) {
       if (!part) return;
       if (!response.write(part)) {
         await new Promise((resolve) => {
-          response.once('drain', resolve);
-          response.once('close', resolve);
+          const done = () => {
+            response.off('drain', done);
+            response.off('close', done);
+            resolve(undefined);
+          };
+          response.on('drain', done);
+          response.on('close', done);
         });
       }
       at += n;
