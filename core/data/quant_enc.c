@@ -110,10 +110,11 @@ void quant_q8_0_encode(void *blocks, const float *src, size_t n) {
     }
 }
 
-/* Index of the codebook value nearest to x; the values ascend. */
+/* Index of the codebook value nearest to x: a binary search, since the values ascend. */
 static int nearest_iq4(float x) {
     int i = 0;
-    while (i < 15 && x > 0.5f * (float)(quant_iq4_values[i] + quant_iq4_values[i + 1])) i++;
+    for (int step = 8; step; step /= 2)
+        if (2 * x > (float)(quant_iq4_values[i + step - 1] + quant_iq4_values[i + step])) i += step;
     return i;
 }
 
@@ -125,7 +126,7 @@ void quant_iq4_nl_encode(void *blocks, const float *src, size_t n) {
         int8_t q[32];
         for (int j = 0; j < 32; j++)
             if (f_abs(x[j]) > f_abs(top)) top = x[j];
-        for (int k = -9; k <= 9 && f_abs(top) > 1e-30f; k++) {
+        for (int k = -9; k <= 9 && f_abs(top) > 1e-30f; k += 2) {
             for (int side = 0; side < 2; side++) {
                 float inverse = ((side ? -127.0f : 113.0f) + 2.0f * (float)k) / top, xq = 0, qq = 0;
                 for (int j = 0; j < 32; j++) {
