@@ -137,8 +137,9 @@ static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
     struct layer_hp *l = &hp->layers[i];
     int rc = read_layered(r, hp, "attention.head_count", i, true, 0, 1, 1024, &l->n_head);
     if (!rc) rc = read_layered(r, hp, "attention.head_count_kv", i, false, l->n_head, 1, 1024, &l->n_kv_head);
+    if (rc) return rc;
     uint32_t head = hp->n_embd / l->n_head;
-    if (!rc) rc = read_layered(r, hp, "attention.key_length", i, false, head, 1, MAX_HEAD_DIM, &l->dim_k);
+    rc = read_layered(r, hp, "attention.key_length", i, false, head, 1, MAX_HEAD_DIM, &l->dim_k);
     if (!rc) rc = read_layered(r, hp, "attention.value_length", i, false, head, 1, MAX_HEAD_DIM, &l->dim_v);
     if (!rc) rc = read_layered(r, hp, "feed_forward_length", i, false, 0, 0, 1 << 20, &l->n_ff);
     if (!rc) rc = read_layered(r, hp, "rope.dimension_count", i, false, l->dim_k, 0, MAX_HEAD_DIM, &l->n_rot);

@@ -78,6 +78,7 @@ struct op *build_linear(struct builder *b, const char *label, struct norm_spec n
 int plan_build(struct builder *b) {
     b->rc = SOTTO_OK;
     build_buffer(b, "logits", b->hp->n_vocab);
+    if (b->rc) return b->rc;
     b->plan->buffers[BUFFER_LOGITS].tail = true;
     int (*trunk)(struct builder *) = b->hp->arch->trunk ? b->hp->arch->trunk : trunk_decoder;
     int rc = trunk(b);

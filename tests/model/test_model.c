@@ -1,0 +1,473 @@
+/* The model behind sotto.h: the same bits however work is split, sequences that fork and shrink, weights that arrive
+ * late and in pieces, memory that runs out, files that lie. */
+#define _POSIX_C_SOURCE 200809L
+#include "../check.h"
+#include "case_file.h"
+#include <pthread.h>
+
+enum { MOST_THREADS = 8 };
+
+static struct pool pool;
+static struct native_heap heap;
+
+static void *worker(void *arg) {
+    pool_worker(&pool, (uint32_t)(uintptr_t)arg);
+    return NULL;
+}
+
+struct input { struct bytes file; uint32_t *tokens; uint32_t n, n_ctx; };
+
+static struct input load(const char *cases, const char *kind, const char *name) {
+    char dir[1024];
+    struct input in = {0};
+    snprintf(dir, sizeof dir, "%s/%s/%s", cases, kind, name);
+    struct json *c = read_json(&heap.heap, dir, "case.json"), *t = read_json(&heap.heap, dir, "tokens.json");
+    in.file = read_bytes(dir, "model.gguf");
+    if (in.file.data && c && t) {
+        in.tokens = json_ids(json_get(t, "tokens"), &in.n);
+        in.n_ctx = (uint32_t)json_num(json_get(c, "n_ctx"), 256);
+    } else check_skip("%s is absent", dir);
+    json_free(&heap.heap, c), json_free(&heap.heap, t);
+    return in;
+}
+
+static void unload(struct input *in) { free(in->file.data), free(in->tokens); }
+
+static uint64_t hash(uint64_t h, const void *bytes, size_t n) { /* FNV-1a */
+    for (size_t i = 0; i < n; i++) h = (h ^ ((const uint8_t *)bytes)[i]) * 1099511628211u;
+    return h;
+}
+
+/* Runs what was begun to its end and hashes every row into hashes[position]. */
+static int drain(sotto_model *m, double budget, uint64_t *hashes) {
+    for (int i = 0; i < 100000; i++) {
+        int rc = sotto_run(m, budget);
+        for (uint32_t r = 0; r < sotto_n_rows(m); r++) {
+            uint32_t position;
+            const float *row = sotto_row(m, r, NULL, &position);
+            if (hashes) hashes[position] = hash(14695981039346656037u, row, sotto_n_vocab(m) * sizeof *row);
+        }
+        if (rc != SOTTO_MORE) return rc;
+    }
+    return SOTTO_LIMIT;
+}
+
+static int evaluate(sotto_model *m, sotto_seq *s, const uint32_t *tokens, uint32_t n, uint32_t want, double budget, uint64_t *hashes) {
+    struct sotto_entry e = {s, tokens, n, want};
+    int rc = sotto_run_begin(m, &e, 1);
+    return rc ? rc : drain(m, budget, hashes);
+}
+
+static sotto_model *open_in(const struct input *in, struct sotto_options o) {
+    struct fail f = {0};
+    if (!o.context_length) o.context_length = in->n_ctx;
+    o.max_threads = MOST_THREADS;
+    sotto_model *m = open_fed(&heap.heap, &pool, in->file, &o, &f);
+    if (!CHECK(m != NULL, "%s", f.text)) exit(1);
+    return m;
+}
+
+/* Logits of every position in one walk, the measure for the other ways. */
+static void reference(const struct input *in, uint32_t arithmetic, uint64_t *hashes) {
+    sotto_model *m = open_in(in, (struct sotto_options){.arithmetic = arithmetic});
+    sotto_seq *s;
+    CHECK_EQ(sotto_seq_new(m, &s), SOTTO_OK);
+    CHECK_EQ(evaluate(m, s, in->tokens, in->n, SOTTO_WANT_ALL, 0, hashes), SOTTO_OK);
+    sotto_model_close(m);
+}
+
+static void the_same_bits_however_work_is_split(const struct input *in, const char *name, uint32_t arithmetic) {
+    uint64_t want[1024] = {0}, got[1024];
+    reference(in, arithmetic, want);
+    static const uint32_t some[] = {1, 2, 3, MOST_THREADS}, batches[] = {1, 13, 64};
+    for (uint32_t i = 0; i < 4; i++)
+        for (uint32_t j = 0; j < 3; j++)
+            for (uint32_t level = some[i] == 1 ? 1 : 0; level <= (some[i] == 1 ? 2 : 0); level++)
+                for (int slices = 0; slices < (some[i] < 3 ? 2 : 1); slices++) {
+                    uint32_t threads = some[i], batch = batches[j];
+                    sotto_model *m = open_in(in, (struct sotto_options){.arithmetic = arithmetic, .batch = batch, .kernel_level = level});
+                    sotto_seq *s;
+                    memset(got, 0, sizeof got);
+                    sotto_seq_new(m, &s);
+                    CHECK_EQ(sotto_set_threads(m, threads), SOTTO_OK);
+                    int rc = evaluate(m, s, in->tokens, in->n, SOTTO_WANT_ALL, slices ? 0.001 : 0, got);
+                    CHECK(!rc && !memcmp(want, got, in->n * sizeof *got), "%s: %u threads, batch %u, level %u, %s: %s", name, threads, batch, level,
+                          slices ? "in slices" : "at once", sotto_model_fail(m)->text);
+                    sotto_model_close(m);
+                }
+}
+
+static void forks_and_truncations_continue_as_if_fresh(const struct input *in, uint32_t kv_type) {
+    sotto_model *m = open_in(in, (struct sotto_options){.n_sequences = 3, .batch = 8, .kv_type = kv_type});
+    uint64_t want[1024] = {0}, got[1024] = {0};
+    uint32_t n = in->n, half = n / 2 + 3;
+    sotto_seq *a, *b, *c;
+    sotto_seq_new(m, &a);
+    CHECK_EQ(evaluate(m, a, in->tokens, n, SOTTO_WANT_ALL, 0, want), SOTTO_OK);
+    CHECK_EQ(sotto_seq_truncate(a, half), SOTTO_OK);
+    CHECK_EQ(sotto_seq_fork(a, &b), SOTTO_OK);
+    CHECK_EQ(sotto_seq_fork(b, &c), SOTTO_OK);
+    CHECK_EQ(sotto_seq_length(b), half);
+    CHECK(!memcmp(sotto_seq_tokens(b), in->tokens, half * 4), "the fork's tokens are others");
+    /* b goes its own way, which must not touch a and c */
+    uint32_t other[4] = {in->tokens[0], in->tokens[1], in->tokens[0], in->tokens[2]};
+    CHECK_EQ(evaluate(m, b, other, 4, SOTTO_WANT_NONE, 0, NULL), SOTTO_OK);
+    struct sotto_entry both[2] = {{a, in->tokens + half, n - half, SOTTO_WANT_ALL}, {c, in->tokens + half, n - half, SOTTO_WANT_NONE}};
+    CHECK_EQ(sotto_run_begin(m, both, 2), SOTTO_OK);
+    CHECK_EQ(drain(m, 0, got), SOTTO_OK);
+    CHECK(!memcmp(want + half, got + half, (n - half) * sizeof *got), "a differs after a truncation beside its forks");
+    CHECK_EQ(sotto_seq_truncate(c, 1), SOTTO_OK);
+    memset(got, 0, sizeof got);
+    CHECK_EQ(evaluate(m, c, in->tokens + 1, n - 1, SOTTO_WANT_ALL, 0, got), SOTTO_OK);
+    CHECK(!memcmp(want + 1, got + 1, (n - 1) * sizeof *got), "c differs after a truncation to one token");
+    sotto_seq_free(a), sotto_seq_free(b), sotto_seq_free(c);
+    sotto_model_close(m);
+}
+
+/* Sequences of one batch do not see each other. */
+static void sequences_of_a_batch_are_independent(const struct input *in) {
+    sotto_model *m = open_in(in, (struct sotto_options){.n_sequences = 8, .batch = 16});
+    uint64_t want[1024] = {0}, got[1024] = {0};
+    sotto_seq *s[8];
+    struct sotto_entry e[8];
+    for (uint32_t i = 0; i < 8; i++) {
+        sotto_seq_new(m, &s[i]);
+        e[i] = (struct sotto_entry){s[i], in->tokens + i, 5 + i, SOTTO_WANT_LAST};
+    }
+    sotto_run_begin(m, e, 8);
+    uint32_t rows = 0;
+    uint64_t last[8] = {0};
+    for (int rc = SOTTO_MORE; rc == SOTTO_MORE;) {
+        rc = sotto_run(m, 0);
+        for (uint32_t r = 0; r < sotto_n_rows(m); r++, rows++) {
+            uint32_t entry, position;
+            const float *row = sotto_row(m, r, &entry, &position);
+            CHECK_EQ(position, 4 + entry);
+            last[entry & 7] = hash(14695981039346656037u, row, sotto_n_vocab(m) * sizeof *row);
+        }
+    }
+    CHECK_EQ(rows, 8);
+    for (uint32_t i = 0; i < 8; i++) {
+        sotto_seq_truncate(s[i], 0);
+        CHECK_EQ(evaluate(m, s[i], in->tokens + i, 5 + i, SOTTO_WANT_LAST, 0, want), SOTTO_OK);
+        CHECK(want[4 + i] == last[i], "sequence %u of 8 differs from itself alone", i);
+    }
+    (void)got;
+    sotto_model_close(m);
+}
+
+/* Long enough that a window of 16 frees pages; then back behind the window. */
+static void windows_free_pages_and_prefill_again(const struct input *in) {
+    sotto_model *m = open_in(in, (struct sotto_options){.batch = 16});
+    uint64_t want[1024] = {0}, got[1024] = {0};
+    uint32_t tokens[256], n = in->n_ctx < 256 ? in->n_ctx : 256;
+    for (uint32_t i = 0; i < n; i++) tokens[i] = in->tokens[i % in->n];
+    sotto_seq *s;
+    sotto_seq_new(m, &s);
+    CHECK_EQ(evaluate(m, s, tokens, n, SOTTO_WANT_ALL, 0, want), SOTTO_OK);
+    for (uint32_t back = n - 1; back > 30; back -= 47) {
+        CHECK_EQ(sotto_seq_truncate(s, back), SOTTO_OK);
+        CHECK_EQ(evaluate(m, s, tokens + back, n - back, SOTTO_WANT_ALL, 0, got), SOTTO_OK);
+        CHECK(!memcmp(want + back, got + back, (n - back) * sizeof *got), "logits differ after a truncation to %u", back);
+    }
+    struct sotto_entry e = {s, tokens, 1, SOTTO_WANT_LAST};
+    CHECK_EQ(sotto_run_begin(m, &e, 1), SOTTO_CONTEXT_FULL);
+    CHECK_EQ(sotto_seq_length(s), n);
+    sotto_model_close(m);
+}
+
+static uint32_t next_random(uint32_t *state) {
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+/* Pieces of odd sizes in random order, some twice. */
+static void any_order_of_bytes_gives_the_same_model(const struct input *in, uint32_t seed) {
+    uint64_t want[1024] = {0}, got[1024] = {0};
+    reference(in, SOTTO_FAST, want);
+    sotto_header *h = sotto_header_new(&heap.heap);
+    sotto_model *m = NULL;
+    struct fail f = {0};
+    struct sotto_options o = {.context_length = in->n_ctx};
+    sotto_header_push(h, 0, in->file.data, in->file.size);
+    CHECK_EQ(sotto_model_open(&m, h, &pool, &o, &f), SOTTO_OK);
+    sotto_seq *s;
+    sotto_seq_new(m, &s);
+    struct sotto_entry e = {s, in->tokens, in->n, SOTTO_WANT_ALL};
+    CHECK_EQ(sotto_run_begin(m, &e, 1), SOTTO_OK);
+    CHECK_EQ(sotto_run(m, 0), SOTTO_NOT_READY);
+    enum { PIECES = 300 };
+    uint32_t order[PIECES], state = seed;
+    for (uint32_t i = 0; i < PIECES; i++) order[i] = i;
+    for (uint32_t i = PIECES - 1; i > 0; i--) {
+        uint32_t j = next_random(&state) % (i + 1), swap = order[i];
+        order[i] = order[j], order[j] = swap;
+    }
+    int rc = SOTTO_NOT_READY;
+    for (uint32_t i = 0; i < PIECES; i++) {
+        uint64_t from = in->file.size * order[i] / PIECES, to = in->file.size * (order[i] + 1) / PIECES;
+        if (i % 3 == 0 && from > 50) from -= 50; /* overlaps what may have come */
+        while (from < to) {
+            size_t n;
+            char *at = sotto_feed_target(m, 0, from, &n);
+            if (n > to - from) n = (size_t)(to - from);
+            if (n > 7) n -= next_random(&state) % 5;
+            memcpy(at, in->file.data + from, n);
+            CHECK_EQ(sotto_feed_commit(m, 0, from, n), SOTTO_OK);
+            from += n;
+        }
+        if (rc == SOTTO_NOT_READY && i + 1 < PIECES) rc = sotto_run(m, 0); /* goes on as far as it can */
+    }
+    CHECK(sotto_feed_ready(m), "all bytes came, but weights are missing");
+    CHECK_EQ(drain(m, 0, got), SOTTO_OK);
+    CHECK(!memcmp(want, got, in->n * sizeof *got), "logits differ after feeding in random order (seed %u)", seed);
+    sotto_model_close(m);
+}
+
+static void ranges_cover_all_tensor_data_once(const struct input *in) {
+    sotto_model *m = open_in(in, (struct sotto_options){0});
+    struct sotto_range r[512];
+    uint32_t n = 0;
+    uint64_t sum = 0;
+    while (n < 512 && sotto_feed_range(m, n, &r[n]) == SOTTO_OK) sum += r[n++].bytes;
+    CHECK(sum == sotto_feed_loaded(m), "ranges have %llu bytes, %llu were loaded", (unsigned long long)sum, (unsigned long long)sotto_feed_loaded(m));
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t j = 0; j < i; j++)
+            CHECK(r[i].offset + r[i].bytes <= r[j].offset || r[j].offset + r[j].bytes <= r[i].offset, "ranges %u and %u overlap", i, j);
+    sotto_model_close(m);
+}
+
+static void the_prompt_runs_as_layers_arrive(const struct input *in) {
+    uint64_t want[1024] = {0}, got[1024] = {0};
+    reference(in, SOTTO_FAST, want);
+    sotto_header *h = sotto_header_new(&heap.heap);
+    sotto_model *m = NULL;
+    struct sotto_options o = {.context_length = in->n_ctx};
+    sotto_header_push(h, 0, in->file.data, in->file.size);
+    sotto_model_open(&m, h, &pool, &o, NULL);
+    sotto_seq *s;
+    sotto_seq_new(m, &s);
+    struct sotto_entry e = {s, in->tokens, in->n, SOTTO_WANT_ALL};
+    sotto_run_begin(m, &e, 1);
+    double before = 0;
+    uint32_t grew = 0, i = 0;
+    for (struct sotto_range r; sotto_feed_range(m, i, &r) == SOTTO_OK; i++) {
+        for (uint64_t at = r.offset; at < r.offset + r.bytes;) {
+            size_t n;
+            void *to = sotto_feed_target(m, 0, at, &n);
+            if (n > r.offset + r.bytes - at) n = (size_t)(r.offset + r.bytes - at);
+            memcpy(to, in->file.data + at, n);
+            sotto_feed_commit(m, 0, at, n);
+            at += n;
+        }
+        if (sotto_feed_ready(m)) break;
+        CHECK_EQ(sotto_run(m, 0), SOTTO_NOT_READY);
+        double progress = sotto_run_progress(m);
+        CHECK(progress >= before, "progress went back");
+        grew += progress > before, before = progress;
+    }
+    CHECK_EQ(drain(m, 0, got), SOTTO_OK);
+    CHECK(!memcmp(want, got, in->n * sizeof *got), "logits differ when layers arrive during the prompt");
+    CHECK(i < 3 || grew > 0, "%u ranges came and the prompt did not move", i);
+    sotto_model_close(m);
+}
+
+static void an_abort_leaves_whole_pieces(const struct input *in) {
+    sotto_model *m = open_in(in, (struct sotto_options){.batch = 4});
+    uint64_t want[1024] = {0}, got[1024] = {0};
+    reference(in, SOTTO_FAST, want);
+    sotto_seq *s;
+    sotto_seq_new(m, &s);
+    struct sotto_entry e = {s, in->tokens, in->n, SOTTO_WANT_ALL};
+    sotto_run_begin(m, &e, 1);
+    CHECK_EQ(sotto_run(m, 0), SOTTO_MORE);
+    sotto_run(m, 0.001);
+    sotto_abort(m);
+    CHECK_EQ(sotto_run(m, 0), SOTTO_ABORTED);
+    uint32_t done = sotto_seq_length(s);
+    CHECK(done % 4 == 0 && done > 0 && done < in->n, "%u tokens are done after an abort", done);
+    CHECK_EQ(evaluate(m, s, in->tokens + done, in->n - done, SOTTO_WANT_ALL, 0, got), SOTTO_OK);
+    CHECK(!memcmp(want + done, got + done, (in->n - done) * sizeof *got), "logits differ after an abort");
+    sotto_model_close(m);
+}
+
+static void memory_stays_below_what_was_said(const struct input *in) {
+    struct native_heap own;
+    native_heap_init(&own);
+    sotto_header *h = sotto_header_new(&own.heap);
+    struct sotto_options o = {.context_length = in->n_ctx, .max_threads = 2};
+    sotto_header_push(h, 0, in->file.data, in->file.size);
+    uint64_t need = sotto_header_memory(h, &o);
+    CHECK(need > 0, "%s", sotto_header_fail(h)->text);
+    CHECK(sotto_header_info(h, &o) != NULL, "no description");
+    sotto_header_free(h);
+    CHECK_EQ(own.heap.used, 0);
+    own.heap.peak = 0;
+    struct fail f = {0};
+    sotto_model *m = open_fed(&own.heap, &pool, in->file, &o, &f);
+    size_t at_open = own.heap.used;
+    sotto_seq *s, *t;
+    sotto_seq_new(m, &s);
+    CHECK_EQ(evaluate(m, s, in->tokens, in->n, SOTTO_WANT_ALL, 0, NULL), SOTTO_OK);
+    sotto_seq_fork(s, &t);
+    CHECK_EQ(own.heap.used, at_open);
+    CHECK(own.heap.peak <= need, "%zu bytes were used, %llu said", own.heap.peak, (unsigned long long)need);
+    const char *info = sotto_model_info(m);
+    CHECK(info && strstr(info, "\"memory\":{\"need\":"), "%s", info ? info : "no description");
+    sotto_model_close(m);
+    CHECK_EQ(own.heap.used, 0);
+}
+
+static void every_failing_allocation_is_reported(const struct input *in) {
+    for (int64_t k = 0;; k++) {
+        struct native_heap own;
+        struct fail f = {0};
+        struct sotto_options o = {.context_length = 64};
+        native_heap_failing(&own, k);
+        sotto_model *m = open_fed(&own.heap, &pool, in->file, &o, &f);
+        if (!m) CHECK(f.code == SOTTO_MEMORY, "allocation %lld failed: %s", (long long)k, f.text);
+        sotto_model_close(m);
+        CHECK(own.heap.used == 0, "allocation %lld failed: %zu bytes were not given back", (long long)k, own.heap.used);
+        if (m) break;
+        if (!CHECK(k < 10000, "no end of allocations")) break;
+    }
+    for (int64_t k = 0; k < 400; k++) { /* the same for the description */
+        struct native_heap own;
+        native_heap_init(&own);
+        sotto_header *h = sotto_header_new(&own.heap);
+        struct sotto_options o = {.context_length = 64};
+        sotto_header_push(h, 0, in->file.data, in->file.size);
+        own.fail_after = k;
+        const char *info = sotto_header_info(h, &o);
+        own.fail_after = own.fail_after > 0 ? -1 : 0;
+        bool all = own.fail_after < 0;
+        if (!info) CHECK(sotto_header_fail(h)->code == SOTTO_MEMORY, "allocation %lld: %s", (long long)k, sotto_header_fail(h)->text);
+        sotto_header_free(h);
+        CHECK_EQ(own.heap.used, 0);
+        if (all) break;
+    }
+}
+
+static void a_cut_header_asks_for_more(const struct input *in, size_t step) {
+    for (size_t n = 0; n < in->file.size; n += step) {
+        sotto_header *h = sotto_header_new(&heap.heap);
+        int rc = sotto_header_push(h, 0, in->file.data, n);
+        if (rc == SOTTO_OK) {
+            sotto_header_free(h);
+            return;
+        }
+        CHECK(rc == SOTTO_MORE, "%zu bytes of a header: %s", n, sotto_header_fail(h)->text);
+        CHECK(sotto_header_memory(h, NULL) == 0 && sotto_header_info(h, NULL) == NULL, "half a header was described");
+        sotto_header_free(h);
+    }
+}
+
+/* Opens the file with `n` bytes behind `name` (skip bytes after it) replaced; the failure's sentence must hold `word`. */
+static void lie(const struct input *in, const char *name, size_t skip, const void *value, size_t n, int code, const char *word) {
+    struct input copy = *in;
+    struct fail f = {0};
+    struct sotto_options o = {.context_length = 64};
+    char *at = NULL;
+    copy.file.data = malloc(in->file.size);
+    memcpy(copy.file.data, in->file.data, in->file.size);
+    for (size_t i = 0; !at && i + strlen(name) < in->file.size; i++)
+        if (!memcmp(copy.file.data + i, name, strlen(name))) at = copy.file.data + i + strlen(name);
+    if (CHECK(at != NULL, "%s does not occur in the file", name)) {
+        memcpy(at + skip, value, n);
+        sotto_model *m = open_fed(&heap.heap, &pool, copy.file, &o, &f);
+        CHECK(!m && f.code == code && strstr(f.text, word), "%s changed: code %d, \"%s\"", name, f.code, f.text);
+        sotto_model_close(m);
+    }
+    free(copy.file.data);
+}
+
+static void lies_get_a_sentence(const struct input *in) {
+    const uint32_t zero = 0, huge = 0xffffffffu, seven = 7;
+    const uint64_t wide = 97;
+    lie(in, "llama.attention.head_count", 4, &zero, 4, SOTTO_FORMAT, "attention.head_count");
+    lie(in, "llama.block_count", 4, &huge, 4, SOTTO_FORMAT, "llama.block_count");
+    lie(in, "llama.block_count", 4, &zero, 4, SOTTO_FORMAT, "llama.block_count");
+    lie(in, "llama.block_count", 4, &seven, 4, SOTTO_FORMAT, "blk.2");
+    lie(in, "llama.embedding_length", 4, &huge, 4, SOTTO_FORMAT, "llama.embedding_length");
+    lie(in, "llama.embedding_length", 4, &wide, 4, SOTTO_FORMAT, "rope.dimension_count");
+    lie(in, "llama.attention.head_count_kv", 4, &seven, 4, SOTTO_FORMAT, "head_count_kv");
+    lie(in, "llama.rope.dimension_count", 4, &seven, 4, SOTTO_FORMAT, "rope.dimension_count");
+    lie(in, "llama.feed_forward_length", 4, &seven, 4, SOTTO_FORMAT, "ffn_");
+    lie(in, "blk.1.attn_q.weight", 4, &wide, 8, SOTTO_FORMAT, "");
+    lie(in, "blk.1.ffn_down.weigh", 0, "x", 1, SOTTO_FORMAT, "blk.1.ffn_down.weight is missing");
+    lie(in, "output_norm.weigh", 0, "x", 1, SOTTO_FORMAT, "output_norm.weight is missing");
+    lie(in, "general.architecture", 12, "llamb", 5, SOTTO_UNSUPPORTED, "nearest it knows is llama");
+}
+
+static void misuse_is_refused(const struct input *in) {
+    sotto_model *m = open_in(in, (struct sotto_options){.context_length = 32});
+    sotto_seq *s, *t = NULL;
+    uint32_t bad = sotto_n_vocab(m);
+    sotto_seq_new(m, &s);
+    struct sotto_entry e = {s, &bad, 1, SOTTO_WANT_LAST}, twice[2] = {{s, in->tokens, 1, 0}, {s, in->tokens, 1, 0}};
+    CHECK_EQ(sotto_run_begin(m, &e, 1), SOTTO_EINVAL);
+    CHECK_EQ(sotto_run_begin(m, twice, 2), SOTTO_EINVAL);
+    CHECK_EQ(sotto_seq_truncate(s, 1), SOTTO_EINVAL);
+    CHECK_EQ(sotto_set_threads(m, 0), SOTTO_EINVAL);
+    CHECK_EQ(sotto_set_threads(m, MOST_THREADS + 1), SOTTO_EINVAL);
+    int n = 0;
+    for (sotto_seq *one; sotto_seq_new(m, &one) == SOTTO_OK && n < 100000; n++) t = one;
+    CHECK(n >= 1 && n < 100000, "%d sequences could be made", n);
+    uint32_t many[40];
+    for (int i = 0; i < 40; i++) many[i] = in->tokens[0];
+    e = (struct sotto_entry){s, many, 33, SOTTO_WANT_LAST};
+    CHECK_EQ(sotto_run_begin(m, &e, 1), SOTTO_CONTEXT_FULL);
+    e.n_tokens = 32;
+    CHECK_EQ(sotto_run_begin(m, &e, 1), SOTTO_OK);
+    CHECK_EQ(drain(m, 0, NULL), SOTTO_OK);
+    struct sotto_entry nothing = {t, many, 1, SOTTO_WANT_LAST};
+    CHECK_EQ(sotto_run_begin(m, &nothing, 1), SOTTO_CONTEXT_FULL); /* the one sequence's pages are taken */
+    sotto_model_close(m);
+}
+
+int main(int argc, char **argv) {
+    pthread_t threads[MOST_THREADS];
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    native_heap_init(&heap);
+    pool_init(&pool);
+    for (uint32_t i = 1; i < MOST_THREADS; i++) pthread_create(&threads[i], NULL, worker, (void *)(uintptr_t)i);
+    while (word_load(&pool.n_joined) < MOST_THREADS - 1) {}
+    static const struct { const char *kind, *name; } split[] = {
+        {"arch", "llama-gqa-tied-ropefreqs"}, {"arch", "gemma3"}, {"arch", "qwen3moe"}, {"arch", "gpt-oss"},
+        {"quantmodel", "llama-Q4_K_M-mix"}, {"quantmodel", "mixtral-Q8_0"}};
+    const char *cases = argc > 1 ? argv[1] : NULL;
+    if (!cases) check_skip("no folder of cases was given");
+    for (size_t i = 0; cases && i < sizeof split / sizeof *split; i++) {
+        struct input in = load(cases, split[i].kind, split[i].name);
+        if (in.tokens) {
+            the_same_bits_however_work_is_split(&in, split[i].name, SOTTO_FAST);
+            if (i == 0) the_same_bits_however_work_is_split(&in, split[i].name, SOTTO_EXACT);
+            forks_and_truncations_continue_as_if_fresh(&in, SOTTO_KV_F16);
+            any_order_of_bytes_gives_the_same_model(&in, (uint32_t)i + 1);
+            ranges_cover_all_tensor_data_once(&in);
+            memory_stays_below_what_was_said(&in);
+        }
+        unload(&in);
+    }
+    struct input in = cases ? load(cases, "arch", "llama-gqa-tied-ropefreqs") : (struct input){0};
+    if (in.tokens) {
+        forks_and_truncations_continue_as_if_fresh(&in, SOTTO_KV_F32);
+        forks_and_truncations_continue_as_if_fresh(&in, SOTTO_KV_Q8_0);
+        sequences_of_a_batch_are_independent(&in);
+        windows_free_pages_and_prefill_again(&in);
+        the_prompt_runs_as_layers_arrive(&in);
+        an_abort_leaves_whole_pieces(&in);
+        every_failing_allocation_is_reported(&in);
+        a_cut_header_asks_for_more(&in, 61);
+        lies_get_a_sentence(&in);
+        misuse_is_refused(&in);
+    }
+    unload(&in);
+    in = cases ? load(cases, "arch", "gemma3") : (struct input){0};
+    if (in.tokens) windows_free_pages_and_prefill_again(&in);
+    unload(&in);
+    CHECK_EQ(heap.heap.used, 0);
+    pool_stop(&pool);
+    for (uint32_t i = 1; i < MOST_THREADS; i++) pthread_join(threads[i], NULL);
+    return check_done();
+}
