@@ -11,7 +11,7 @@ enum { TOKEN_LSTRIP = 128, TOKEN_RSTRIP = 256, TOKEN_EOG = 1 << 15 };
 
 enum {
     MAX_TOKENS = 1 << 23,      /* ids and merges must leave bits for a tag in an index slot */
-    MAX_TOKEN_BYTES = 1 << 12, /* longer tokens are never matched against text */
+    MAX_TOKEN_BYTES = 1 << 11, /* longer tokens are never matched against text */
     MAX_PROBES = 512,          /* a table that needs more is made of colliding strings */
     MAX_TEXT = 1 << 28         /* bytes of text in one call */
 };

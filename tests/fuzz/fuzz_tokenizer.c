@@ -34,13 +34,11 @@ static size_t utf8(char *dst, unsigned cp) {
     return 2;
 }
 
+static bool is_plain(unsigned b) { return (b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b <= 0xac) || b >= 0xae; }
+
 /* GPT-2's spelling of a byte, from its definition: unprintable bytes count up from U+0100. */
-static size_t spell(char *dst, unsigned byte) {
-    unsigned next = 256;
-    for (unsigned b = 0; b < byte; b++)
-        if (!((b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b <= 0xac) || b >= 0xae)) next++;
-    if ((byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae) next = byte;
-    return utf8(dst, next);
+static size_t spell(char *dst, unsigned byte, unsigned *next) {
+    return utf8(dst, is_plain(byte) ? byte : (*next)++);
 }
 
 static bool is_utf8(const char *text, size_t n) {
@@ -65,6 +63,7 @@ static void add_tokens(struct gguf_out *w, const struct piece *pieces, size_t n,
     float scores[MAX_PIECES + 256];
     int32_t types[MAX_PIECES + 256];
     size_t total = n + (bytes ? 256 : 0);
+    unsigned next = 256;
     gguf_out_strings(w, "tokenizer.ggml.tokens", total);
     for (size_t i = 0; i < total; i++) {
         char name[8];
@@ -72,7 +71,7 @@ static void add_tokens(struct gguf_out *w, const struct piece *pieces, size_t n,
         types[i] = i < n ? pieces[i].type : spelled ? 1 : 6;
         scores[i] = i < n ? -(float)((i * 7) % 13) : -100;
         if (i < n) gguf_out_item(w, pieces[i].text, pieces[i].n);
-        else if (spelled) gguf_out_item(w, name, spell(name, byte));
+        else if (spelled) gguf_out_item(w, name, spell(name, byte, &next));
         else gguf_out_item(w, name, (size_t)snprintf(name, sizeof name, "<0x%02X>", byte));
     }
     gguf_out_array(w, "tokenizer.ggml.scores", GGUF_F32, scores, total);
