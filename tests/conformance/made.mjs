@@ -49,7 +49,8 @@ export function modelOfVocabulary(file, replaced = {}) {
   const w = new GgufWriter();
   llama(w, 32, tokens.count);
   for (const [key, value] of keys) {
-    if (key.startsWith('tokenizer.') && !(key in replaced)) w.raw(key, value.type, value.raw);
+    // some vocabularies go by the model's name
+    if ((key.startsWith('tokenizer.') || key === 'general.name') && !(key in replaced)) w.raw(key, value.type, value.raw);
   }
   for (const [key, value] of Object.entries(replaced)) w.string(key, value);
   w.tensor('token_embd.weight', 'Q4_0', [32, tokens.count]);
