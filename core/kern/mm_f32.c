@@ -48,32 +48,30 @@ void mm_f32_dot1(float *acc, const void *panel, const void *group, size_t k) {
 
 enum { FROM_F32, FROM_F16, FROM_BF16 };
 
-/* Rows 4 * h .. of a column of a tile. */
-MM_INLINE v128 column(const uint8_t *tile, int from, int h) {
+/* Rows 4 * h .. of a column of a tile. Half-floats as mm_half gives them: infinities, which no model has, are
+ * 65536 and up. */
+MM_INLINE v128 column(const uint8_t *tile, int from, int h, struct mm_masks masks) {
     if (from == FROM_F32) return v_load(tile + 16 * h);
     if (from == FROM_BF16) return vi_shl(vi_load16x4_u(tile + 8 * h), 16);
-    v128 half = vi_load16x4_s(tile + 8 * h);
-    v128 x = v_and(vi_shl(half, 13), vi_splat((int32_t)0x8fffe000u));
-    /* infinities and nan keep their exponent full */
-    v128 full = v_and(vi_gt(v_and(half, vi_splat(0x7fff)), vi_splat(0x7bff)), vi_splat(0x7f800000));
-    return v_or(vf_mul(x, vf_splat(0x1p112f)), full);
+    return mm_half(tile + 8 * h, masks);
 }
 
 MM_INLINE void gemv(float *acc, const uint8_t *tile, const float *x, size_t k, int from) {
     size_t step = from == FROM_F32 ? 32 : 16;
+    struct mm_masks w = mm_masks(8, 0);
     v128 s[8];
     for (int i = 0; i < 8; i++) s[i] = v_zero();
     MM_ROLLED for (size_t i = 0; i + 4 <= k; i += 4, x += 4, tile += 4 * step)
         for (int p = 0; p < 4; p++) {
             v128 a = v_load_splat32(x + p);
-            s[2 * p] = vf_add(s[2 * p], vf_mul(column(tile + p * step, from, 0), a));
-            s[2 * p + 1] = vf_add(s[2 * p + 1], vf_mul(column(tile + p * step, from, 1), a));
+            s[2 * p] = vf_add(s[2 * p], vf_mul(column(tile + p * step, from, 0, w), a));
+            s[2 * p + 1] = vf_add(s[2 * p + 1], vf_mul(column(tile + p * step, from, 1, w), a));
         }
     for (int p = 0; p < 3; p++) /* what is left of k */
         if ((size_t)p < k % 4) {
             v128 a = v_load_splat32(x + p);
-            s[2 * p] = vf_add(s[2 * p], vf_mul(column(tile + p * step, from, 0), a));
-            s[2 * p + 1] = vf_add(s[2 * p + 1], vf_mul(column(tile + p * step, from, 1), a));
+            s[2 * p] = vf_add(s[2 * p], vf_mul(column(tile + p * step, from, 0, w), a));
+            s[2 * p + 1] = vf_add(s[2 * p + 1], vf_mul(column(tile + p * step, from, 1, w), a));
         }
     v_store(acc, vf_add(vf_add(s[0], s[2]), vf_add(s[4], s[6])));
     v_store(acc + 4, vf_add(vf_add(s[1], s[3]), vf_add(s[5], s[7])));
@@ -81,10 +79,11 @@ MM_INLINE void gemv(float *acc, const uint8_t *tile, const float *x, size_t k, i
 
 MM_INLINE void unpack(float *panel, const uint8_t *tile, size_t k, int from) {
     size_t q = mm_quarter(k), step = from == FROM_F32 ? 32 : 16;
+    struct mm_masks w = mm_masks(8, 0);
     for (size_t i = 0; i < 4 * q; i++) {
         float *to = panel + ((i % 4) * q + i / 4) * TILE_ROWS;
-        v_store(to, i < k ? column(tile + i * step, from, 0) : v_zero());
-        v_store(to + 4, i < k ? column(tile + i * step, from, 1) : v_zero());
+        v_store(to, i < k ? column(tile + i * step, from, 0, w) : v_zero());
+        v_store(to + 4, i < k ? column(tile + i * step, from, 1, w) : v_zero());
     }
 }
 

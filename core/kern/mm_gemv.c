@@ -50,8 +50,8 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
         for (int h = 0; h < 2; h++) {
             dots = meet(c[h]);
             if (shift) dots = vi_add(dots, vi_shl(v_load_splat32(a + 8), shift));
-            sum[h] = vf_add(sum[h], vf_mul(vf_from_i(dots), vf_mul(mm_head(tile, head, h), d)));
-            if (head == 32) sum[h] = vf_add(sum[h], vf_mul(mm_half(tile + 16 + 8 * h), v_load_splat32(a + 4)));
+            sum[h] = vf_add(sum[h], vf_mul(vf_from_i(dots), vf_mul(mm_head(tile, head, h, masks), d)));
+            if (head == 32) sum[h] = vf_add(sum[h], vf_mul(mm_half(tile + 16 + 8 * h, masks), v_load_splat32(a + 4)));
         }
         tile += head + 32 * (low + high);
     }

@@ -5,6 +5,7 @@
 #include "kern/mm_tile.h"
 
 #include "base/bytes.h"
+#include "kern/simd.h"
 
 enum { MAX_BLOCK_BYTES = 1024 };
 #define NIBBLES 0x0f0f0f0fu
@@ -357,11 +358,54 @@ static void put_block(uint32_t dtype, uint8_t *p, const struct mm_block *b, size
 }
 
 /* Elements of 2 or 4 bytes: [column][row]. */
-static void pack_plain(char *tile, const char *rows, size_t k, size_t size) {
-    for (size_t i = 0; i < k; i++)
+static void pack_plain(char *tile, const char *rows, size_t k, size_t size, size_t from) {
+    for (size_t i = from; i < k; i++)
         for (size_t r = 0; r < TILE_ROWS; r++)
             memcpy(tile + (i * TILE_ROWS + r) * size, rows + (r * k + i) * size, size);
 }
+
+#ifdef KERN_SIMD128
+/* Transposes 4 by 4 words. */
+static inline void transpose(v128 a[4]) {
+    v128 x = V_SHUFFLE32(a[0], a[1], 0, 4, 1, 5), y = V_SHUFFLE32(a[2], a[3], 0, 4, 1, 5);
+    v128 z = V_SHUFFLE32(a[0], a[1], 2, 6, 3, 7), w = V_SHUFFLE32(a[2], a[3], 2, 6, 3, 7);
+    a[0] = V_SHUFFLE32(x, y, 0, 1, 4, 5);
+    a[1] = V_SHUFFLE32(x, y, 2, 3, 6, 7);
+    a[2] = V_SHUFFLE32(z, w, 0, 1, 4, 5);
+    a[3] = V_SHUFFLE32(z, w, 2, 3, 6, 7);
+}
+static size_t pack_words(char *tile, const char *rows, size_t k) {
+    size_t i = 0;
+    for (; i + 4 <= k; i += 4)
+        for (size_t h = 0; h < 2; h++) {
+            v128 a[4];
+            for (size_t r = 0; r < 4; r++) a[r] = v_load(rows + ((4 * h + r) * k + i) * 4);
+            transpose(a);
+            for (size_t c = 0; c < 4; c++) v_store(tile + ((i + c) * TILE_ROWS + 4 * h) * 4, a[c]);
+        }
+    return i;
+}
+/* Two columns a word: the words are transposed, then the columns of a word parted. */
+static size_t pack_halves(char *tile, const char *rows, size_t k) {
+    size_t i = 0;
+    for (; i + 8 <= k; i += 8) {
+        v128 a[2][4];
+        for (size_t h = 0; h < 2; h++) {
+            for (size_t r = 0; r < 4; r++) a[h][r] = v_load(rows + ((4 * h + r) * k + i) * 2);
+            transpose(a[h]);
+        }
+        for (size_t c = 0; c < 4; c++) {
+            char *to = tile + (i + 2 * c) * TILE_ROWS * 2;
+            v_store(to, V_SHUFFLE16(a[0][c], a[1][c], 0, 2, 4, 6, 8, 10, 12, 14));
+            v_store(to + 16, V_SHUFFLE16(a[0][c], a[1][c], 1, 3, 5, 7, 9, 11, 13, 15));
+        }
+    }
+    return i;
+}
+#else
+static size_t pack_words(char *tile, const char *rows, size_t k) { return (void)tile, (void)rows, (void)k, 0; }
+static size_t pack_halves(char *tile, const char *rows, size_t k) { return (void)tile, (void)rows, (void)k, 0; }
+#endif
 
 void kern_pack(uint32_t dtype, void *tile, void *scratch, size_t k) {
     const struct dtype_info *info = dtype_info(dtype);
@@ -372,8 +416,8 @@ void kern_pack(uint32_t dtype, void *tile, void *scratch, size_t k) {
     if (!mm_interleaved(dtype)) return;
     memcpy(scratch, tile, TILE_ROWS * row_bytes);
     if (info->block == 1) {
-        if (info->bytes == 4) pack_plain(tile, scratch, k, 4);
-        else pack_plain(tile, scratch, k, 2);
+        if (info->bytes == 4) pack_plain(tile, scratch, k, 4, pack_words(tile, scratch, k));
+        else pack_plain(tile, scratch, k, 2, pack_halves(tile, scratch, k));
         return;
     }
     memset(tile, 0, TILE_ROWS * row_bytes);

@@ -43,8 +43,8 @@ MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, in
     v128 table = mapped ? vb_add(v_load(mm_layout(DT_MXFP4)->map), vb_splat(16)) : v_zero();
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, to += PANEL32) {
         for (int h = 0; h < 2; h++) {
-            v_store(to + 16 * h, mm_head(tile, head, h));
-            if (head == 32) v_store(to + 32 + 16 * h, mm_half(tile + 16 + 8 * h));
+            v_store(to + 16 * h, mm_head(tile, head, h, masks));
+            if (head == 32) v_store(to + 32 + 16 * h, mm_half(tile + 16 + 8 * h, masks));
         }
         tile += head;
         MM_UNROLLED for (int s = 0; s < 8; s++)
@@ -251,8 +251,8 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
         }
         if (head == 32) s = v_load_splat32(a + 4);
         for (int h = 0; h < 2; h++) {
-            sum[h] = vf_add(sum[h], vf_mul(vf_from_i(c[h]), vf_mul(mm_head(tile, head, h), d)));
-            if (head == 32) sum[h] = vf_add(sum[h], vf_mul(mm_half(tile + 16 + 8 * h), s));
+            sum[h] = vf_add(sum[h], vf_mul(vf_from_i(c[h]), vf_mul(mm_head(tile, head, h, masks), d)));
+            if (head == 32) sum[h] = vf_add(sum[h], vf_mul(mm_half(tile + 16 + 8 * h, masks), s));
         }
         tile = unit + 32 * (low + high);
     }
@@ -317,7 +317,7 @@ MM_INLINE void gemv_q8_signs(float *acc, const uint8_t *tile, const uint8_t *a, 
                 c[1][h] = vi_dot_b(c[1][h], code, v_load_splat32(signs + 32 + 4 * i));
             }
         for (int h = 0; h < 2; h++)
-            sum[h] = vf_add(sum[h], vf_mul(vf_from_i(vi_sub(c[0][h], c[1][h])), vf_mul(mm_half(tile + 8 * h), d)));
+            sum[h] = vf_add(sum[h], vf_mul(vf_from_i(vi_sub(c[0][h], c[1][h])), vf_mul(mm_half(tile + 8 * h, masks), d)));
         tile += map ? 144 : 272;
     }
     v_store(acc, sum[0]);
@@ -376,12 +376,13 @@ KERNELS256(q6_k, 16, MM_BYTE16, 128, 4, 2, 5)
 KERNELS256(tq2_0, 16, MM_NO_SCALES, 0, 2, 0, 0)
 
 static void q8_0_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {
+    struct mm_masks masks = mm_masks(8, 0);
     uint8_t *to = panel;
     const uint8_t *from = tile;
     (void)dtype;
     for (size_t b = 0; b < k / 32; b++, to += PANEL32, from += 272) {
-        v_store(to, mm_half(from));
-        v_store(to + 16, mm_half(from + 8));
+        v_store(to, mm_half(from, masks));
+        v_store(to + 16, mm_half(from + 8, masks));
         memcpy(to + 64, from + 16, 256);
     }
 }
@@ -391,8 +392,8 @@ static void iq4_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) 
     uint8_t *to = panel;
     const uint8_t *from = tile;
     for (size_t b = 0; b < k / 32; b++, to += PANEL32, from += 144) {
-        v_store(to, mm_half(from));
-        v_store(to + 16, mm_half(from + 8));
+        v_store(to, mm_half(from, masks));
+        v_store(to + 16, mm_half(from + 8, masks));
         MM_UNROLLED for (int s = 0; s < 8; s++)
             for (int h = 0; h < 2; h++)
                 v_store(to + 64 + 32 * s + 16 * h, vb_lookup(table, mm_code(from + 16, 4, 0, s, h, masks)));

@@ -25,8 +25,8 @@ MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, in
     v128 table = map ? v_load(map) : v_zero();
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, to += MM_PANEL32) {
         for (int h = 0; h < 2; h++) {
-            v_store(to + 16 * h, mm_head(tile, head, h));
-            v_store(to + 32 + 16 * h, head == 32 ? mm_half(tile + 16 + 8 * h) : v_zero());
+            v_store(to + 16 * h, mm_head(tile, head, h, masks));
+            v_store(to + 32 + 16 * h, head == 32 ? mm_half(tile + 16 + 8 * h, masks) : v_zero());
         }
         tile += head;
         MM_UNROLLED for (int s = 0; s < 8; s++)

@@ -20,14 +20,17 @@
 
 /* Masks as words in memory: see v_hidden. */
 static const volatile uint32_t mm_mask0f = 0x0f0f0f0f, mm_mask10 = 0x10101010, mm_mask30 = 0x30303030,
-                               mm_mask03 = 0x03030303, mm_mask04 = 0x04040404;
+                               mm_mask03 = 0x03030303, mm_mask04 = 0x04040404, mm_mask_half = 0x8fffe000,
+                               mm_mask_scale = 0x77800000; /* 2^112 */
 
-struct mm_masks { v128 low, high; };
+struct mm_masks { v128 low, high, half, scale; };
 
 MM_INLINE struct mm_masks mm_masks(int low, int high) {
     struct mm_masks m;
     m.low = v_hidden(low == 2 ? &mm_mask03 : &mm_mask0f);
     m.high = v_hidden(high == 2 ? &mm_mask30 : low == 2 ? &mm_mask04 : &mm_mask10);
+    m.half = v_hidden(&mm_mask_half);
+    m.scale = v_hidden(&mm_mask_scale);
     return m;
 }
 
@@ -52,9 +55,8 @@ MM_INLINE v128 mm_code(const uint8_t *unit, int low, int high, int s, int h, str
 }
 
 /* Four half-floats to floats, infinities to 65536 and up (a model has none). Slow where they are subnormal. */
-MM_INLINE v128 mm_half(const uint8_t *p) {
-    v128 bits = v_and(vi_shl(vi_load16x4_s(p), 13), vi_splat((int32_t)0x8fffe000u));
-    return vf_mul(bits, vf_splat(0x1p112f));
+MM_INLINE v128 mm_half(const uint8_t *p, struct mm_masks m) {
+    return vf_mul(v_and(vi_shl(vi_load16x4_s(p), 13), m.half), m.scale);
 }
 /* The same without touching subnormal floats: super-scales often are subnormal halves. */
 MM_INLINE v128 mm_half_any(const uint8_t *p) {
@@ -71,8 +73,8 @@ MM_INLINE v128 mm_exponent(const uint8_t *p) {
     return v_select(vi_gt(vi_splat(2), e), tiny, vi_shl(vi_sub(e, vi_splat(1)), 23));
 }
 /* Scales of rows 4 * h .. 4 * h + 3 from a head. */
-MM_INLINE v128 mm_head(const uint8_t *head, int bytes, int h) {
-    return bytes == 8 ? mm_exponent(head + 4 * h) : mm_half(head + 8 * h);
+MM_INLINE v128 mm_head(const uint8_t *head, int bytes, int h, struct mm_masks m) {
+    return bytes == 8 ? mm_exponent(head + 4 * h) : mm_half(head + 8 * h, m);
 }
 
 /* 64 values of mm_six: s[v] has sub-blocks 2 * v and 2 * v + 1. */

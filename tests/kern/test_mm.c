@@ -288,6 +288,21 @@ static double speed(const struct kern *kern, uint32_t dtype, bool exact, size_t 
     return best;
 }
 
+/* Bytes a second, in 1e9, that kern_pack lays out. */
+static double pack_speed(uint32_t dtype, size_t k) {
+    size_t bytes = 8 * dtype_bytes(dtype, k);
+    uint8_t *tile = malloc(bytes), *scratch = malloc(bytes);
+    double start, now, n = 0;
+    random_blocks(dtype, tile, bytes / dtype_info(dtype)->bytes);
+    start = cpu_ms();
+    do {
+        kern_pack(dtype, tile, scratch, k);
+        n += (double)bytes;
+    } while ((now = cpu_ms()) - start < 20);
+    free(tile), free(scratch);
+    return n / ((now - start) * 1e6);
+}
+
 static void bench(bool quick, int n_names, char **names) {
     static const size_t shapes[][2] = {{1536, 576}, {576, 576}, {49152, 576}, {2048, 640}, {2048, 2048}, {640, 2048}};
     static const char *const levels[] = {"scalar", "simd", "relax16", "relax32"};
@@ -298,7 +313,8 @@ static void bench(bool quick, int n_names, char **names) {
     printf("level %d%s: reads %.1f GB/s, Q4_0 product %.1f GMAC/s, measured in %.0f ms\n", (int)machine.level,
            machine.relaxed16 ? " (16-bit dots)" : "", machine.stream_gbs, machine.dot_gmacs, machine.ms);
     free(buffer);
-    printf("%-9s%-9s%-13s%9s%9s%9s   GMAC/s\n", "type", "level", "rows x k", "1 token", "4", "256");
+    printf("%-9s%-9s%-13s%9s%9s%9s GMAC/s%9s GB/s\n", "type", "level", "rows x k", "1 token", "4", "256",
+           "pack");
     for (uint32_t dtype = 0; dtype < DT_COUNT; dtype++) {
         if (!kern_supports(dtype)) continue;
         const char *name = dtype_info(dtype)->name;
@@ -313,9 +329,9 @@ static void bench(bool quick, int n_names, char **names) {
                 if (rows > 10000 && n_names == 0) continue;
                 char shape[32];
                 snprintf(shape, sizeof shape, "%zux%zu", rows, k);
-                printf("%-9s%-9s%-13s%9.1f%9.1f%9.1f\n", name, levels[level], shape,
+                printf("%-9s%-9s%-13s%9.1f%9.1f%9.1f%16.2f\n", name, levels[level], shape,
                        speed(kern, dtype, false, rows, k, 1), speed(kern, dtype, false, rows, k, 4),
-                       rows > 10000 ? 0 : speed(kern, dtype, false, rows, k, 256));
+                       rows > 10000 ? 0 : speed(kern, dtype, false, rows, k, 256), pack_speed(dtype, k));
                 fflush(stdout);
             }
     }
