@@ -11,6 +11,7 @@ import { checkNumber, checkOptions, invalid, SottoError, unsupported } from './e
 import { isNode } from './host.js';
 import { Model } from './model.js';
 import { toParts, transferOf } from './source.js';
+import { holdCache } from './store.js';
 
 export { cachedModels, deleteCachedModel } from './cached.js';
 export { SottoError };
@@ -203,7 +204,9 @@ export async function measureMachine(options = {}) {
 
 /** Asks the browser not to evict what is stored. */
 function askForPersistence() {
-  if (!isNode) globalThis.navigator?.storage?.persist?.().catch(() => false);
+  if (isNode) return;
+  globalThis.navigator?.storage?.persist?.().catch(() => false);
+  holdCache();
 }
 
 /**

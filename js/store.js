@@ -133,6 +133,19 @@ async function opfsBackend(key) {
   };
 }
 
+/** @type {Promise<Cache> | undefined} */
+let held;
+
+/**
+ * Called by the page where there is no OPFS: in a private session WebKit forgets a cache as soon as nobody has it
+ * open, and the loader's thread ends with its load.
+ */
+export function holdCache() {
+  if (typeof caches === 'undefined' || /** @type {any} */ (navigator.storage)?.getDirectory) return;
+  held ??= caches.open(CACHE_NAME);
+  held.catch(() => {});
+}
+
 /** @param {string} key @param {string} part */
 const cacheKey = (key, part) => `https://cache.sotto.invalid/${key}/${part}`;
 
