@@ -123,6 +123,12 @@ static uint32_t break_limit(const uint32_t *last, uint32_t n, const struct sampl
     return n;
 }
 
+static bool is_breaker(uint32_t id, const struct sampler_context *x) {
+    for (uint32_t b = 0; b < x->n_breakers; b++)
+        if (x->breakers[b][0] == 1 && x->breakers[b][1] == id) return true;
+    return false;
+}
+
 /* Don't repeat yourself: a token that would prolong a repetition of the newest tokens loses
  * multiplier * base ^ (length of the longest such repetition - allowed). p holds that length meanwhile. */
 static void dry(struct cands *c, const float *params, const struct sampler_context *x) {
@@ -150,7 +156,7 @@ static void dry(struct cands *c, const float *params, const struct sampler_conte
     }
     for (uint32_t i = 1; i < n; i++) {
         double exponent;
-        if (!(t = find(c, last[n - i])) || t->p < 0) continue;
+        if (!(t = find(c, last[n - i])) || t->p < 0 || is_breaker(t->id, x)) continue;
         exponent = t->p - allowed;
         if (most > 0 && exponent > most) exponent = most;
         t->logit -= params[0] * (float)d_pow(params[1], exponent);

@@ -158,8 +158,8 @@ static void gather(struct sampler *s, const float *row, float above, bool equal,
                 cands_keep(c, keep);
                 if (c->list[keep - 1].logit >= above) above = c->list[keep - 1].logit, equal = false;
                 if (!(row[id] > above)) continue;
-                c->sorted = false;
             }
+            c->sorted = false;
             c->list[c->n++] = (struct cand){.id = id, .logit = row[id]};
         }
     }
