@@ -47,6 +47,7 @@ static bool all_newlines(const char *text, size_t n) {
 static void bpe_word(struct encoder *e, const char *text, size_t n) {
     const struct vocab *v = e->v;
     uint32_t n_symbols = 0;
+    size_t n_characters = n; /* of the spelling; an upper bound for other text */
     if (v->byte_level) {
         size_t size = 0;
         if (!encoder_reserve(e, (void **)&e->word, &e->word_cap, 2 * n, 1)) return;
@@ -62,7 +63,9 @@ static void bpe_word(struct encoder *e, const char *text, size_t n) {
             return;
         }
     }
-    if (!encoder_reserve(e, (void **)&e->symbols, &e->symbols_cap, n, sizeof *e->symbols)) return;
+    if (!encoder_reserve(e, (void **)&e->symbols, &e->symbols_cap, n_characters,
+                         sizeof *e->symbols))
+        return;
     for (size_t at = 0; at < n;) {
         struct symbol *s = &e->symbols[n_symbols++];
         size_t size = uc_size((uint8_t)text[at]);

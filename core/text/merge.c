@@ -71,6 +71,8 @@ void merge_symbols(struct encoder *e, const char *text, uint32_t n, merge_key ke
         merge_few(e, text, n, key);
         return;
     }
+    /* Room for the first pairs at once: growing by copies would take more. */
+    encoder_reserve(e, (void **)&e->items, &e->items_cap, n, sizeof *e->items);
     for (uint32_t i = 0; i + 1 < n && !e->failed; i++) {
         struct merge_item x = {.left = i, .size = s[i].size + s[i + 1].size};
         if (key(e->v, text, &s[i], &s[i + 1], &x.key)) push(e, &n_items, x);

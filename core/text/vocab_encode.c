@@ -3,11 +3,11 @@
 #include "text/vocab_in.h"
 
 bool encoder_reserve(struct encoder *e, void **p, size_t *cap, size_t n, size_t size) {
-    size_t now = *cap ? *cap : 64;
+    size_t now = *cap + *cap / 2 + 64;
     void *moved;
     if (e->failed) return false;
     if (n <= *cap) return true;
-    while (now < n) now += now / 2 + 64;
+    if (now < n) now = n;
     moved = heap_grow(e->heap, *p, *cap * size, heap_mul(now, size));
     if (!moved) {
         e->failed = true;
