@@ -88,8 +88,9 @@ static uint64_t beside(sotto_header *h, const struct sotto_options *options, str
     if (m) HEAP_FREE(heap, m, 1);
     if (heap->peak < peak) heap->peak = peak;
     if (rc) return 0;
-    for (uint32_t i = 0; i < h->n_parts; i++) need += gguf_header_bytes(h->g[i]) * 2 + gguf_n_tensors(h->g[i]) * 256 + gguf_n_kv(h->g[i]) * 256;
-    return need + sizeof(struct sotto_model) + 4096 * 4;
+    for (uint32_t i = 0; i < h->n_parts; i++) /* the bytes kept, their index, and what growing them left behind */
+        need += gguf_header_bytes(h->g[i]) * 5 / 4 + gguf_n_tensors(h->g[i]) * 256 + gguf_n_kv(h->g[i]) * 256 + 65536;
+    return need + sizeof(struct sotto_model);
 }
 
 /* Bytes for the options without what is beside the block; m is described. */
