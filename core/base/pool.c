@@ -49,21 +49,25 @@ __attribute__((noinline)) static bool spin_change(const atomic_word *word, uint3
 }
 
 /* Waits until *word differs from value: spins, then sleeps in slices. False when the pool is lost
- * or the time-out passes, which loses it; timeout_ms < 0 waits without limit and ignores both. */
+ * or the time-out passes, which loses it; timeout_ms < 0 waits without limit and ignores both. A
+ * slice counts for at most twice its length: a machine that was suspended has not lost a worker. */
 static bool wait_change(struct pool *p, atomic_word *word, uint32_t value, double timeout_ms) {
-    double end = 0;
+    double last = 0, waited = 0;
     if (spin_change(word, value)) return true;
+    if (timeout_ms >= 0) last = clock_ms();
     while (load_in_order(word) == value) {
         int64_t slice = -1;
         if (timeout_ms >= 0) {
-            double now = clock_ms();
-            if (end == 0) end = now + timeout_ms;
+            double now = clock_ms(), left;
+            waited += now - last < 2 * SLICE_MS ? now - last : 2 * SLICE_MS;
+            last = now;
+            left = timeout_ms - waited;
             if (word_load(&p->lost)) return false;
-            if (now >= end) {
+            if (left <= 0) {
                 pool_lose(p);
                 return false;
             }
-            slice = (int64_t)((end - now < SLICE_MS ? end - now : SLICE_MS) * 1e6) + 1;
+            slice = (int64_t)((left < SLICE_MS ? left : SLICE_MS) * 1e6) + 1;
         }
         word_add(&p->sleepers, 1);
         futex_wait(word, value, slice);

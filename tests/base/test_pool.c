@@ -3,6 +3,8 @@
 #include "../check.h"
 #include "base/pool.h"
 #include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -218,6 +220,33 @@ static void a_pool_that_the_host_gives_up_returns_at_once(void) {
     finish(w, &p, 1);
 }
 
+/* Thread 1 needs some 300 ms in which the process runs. */
+static void slow_job(void *arg, struct pool *p, uint32_t thread) {
+    (void)arg;
+    for (int i = 0; thread == 1 && i < 300; i++) usleep(1000);
+    pool_barrier(p, 0);
+}
+
+/* As a laptop does that is closed in the middle of an answer: the clock goes on, nothing else does. */
+static void a_suspended_machine_has_not_lost_a_worker(void) {
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+        static struct pool p;
+        struct worker w[1];
+        pool_init(&p);
+        p.timeout_ms = 1500;
+        start(w, &p, 1);
+        _exit(pool_run(&p, 2, slow_job, NULL));
+    }
+    usleep(100000);
+    kill(child, SIGSTOP);
+    usleep(2000000);
+    kill(child, SIGCONT);
+    waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == SOTTO_OK, "status %d", status);
+}
+
 static void a_worker_that_never_joined_can_be_stopped(void) {
     struct pool p;
     struct worker w = {.pool = &p, .thread = 2};
@@ -237,6 +266,7 @@ int main(void) {
     barriers_are_quick_when_all_run();
     a_lost_worker_is_noticed_in_time();
     a_pool_that_the_host_gives_up_returns_at_once();
+    a_suspended_machine_has_not_lost_a_worker();
     a_worker_that_never_joined_can_be_stopped();
     return check_done();
 }
