@@ -56,12 +56,13 @@ static bool token_is(const struct vocab *v, uint32_t id, const char *text, size_
 uint32_t token_by_hash(const struct vocab *v, uint32_t hash, const char *text, size_t n) {
     const struct index *x = &v->by_text;
     uint32_t mix = hash_mix(hash), tag = tag_of(x, mix);
-    for (uint32_t i = mix;; i++) {
+    for (uint32_t i = mix; i - mix < MAX_PROBES; i++) {
         uint32_t slot = x->slots[i & x->mask];
-        if (!slot) return TOKEN_NONE;
+        if (!slot) break;
         if (tag_of(x, slot) == tag && token_is(v, value_of(x, slot), text, n))
             return value_of(x, slot);
     }
+    return TOKEN_NONE;
 }
 
 uint32_t token_of(const struct vocab *v, const char *text, size_t n) {
@@ -158,10 +159,10 @@ int merge_rank(const struct vocab *v, const char *text, const struct symbol *l,
                const struct symbol *r) {
     const struct index *x = &v->by_merge;
     uint32_t mix = hash_mix(pair_hash(l->hash, r->hash)), tag = tag_of(x, mix);
-    for (uint32_t i = mix;; i++) {
+    for (uint32_t i = mix; i - mix < MAX_PROBES; i++) {
         uint32_t slot = x->slots[i & x->mask];
         struct gguf_str s;
-        if (!slot) return -1;
+        if (!slot) break;
         if (tag_of(x, slot) != tag) continue;
         s = gguf_str_at(v->gguf, v->merges, value_of(x, slot));
         if (s.size == (size_t)l->size + 1 + r->size && s.text[l->size] == ' ' &&
@@ -169,6 +170,7 @@ int merge_rank(const struct vocab *v, const char *text, const struct symbol *l,
             !memcmp(s.text + l->size + 1, text + r->at, r->size))
             return (int)value_of(x, slot);
     }
+    return -1;
 }
 
 float token_score(const struct vocab *v, uint32_t id) {
