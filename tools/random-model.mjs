@@ -19,6 +19,9 @@ import { fillWeights, randomNumbers } from './random-blocks.mjs';
  * @property {boolean} [tied] no output matrix of its own @property {boolean} [bias] biases of q, k and v
  * @property {boolean} [qkNorm] @property {boolean} [fused] one matrix for q, k, v and one for gate and up
  * @property {boolean} [postNorm] @property {number} [window] @property {number} [ropeFactor] of the llama 3 kind
+ * @property {boolean} [noPreNorm] no norm before a part @property {boolean} [wideNorm] q and k normed over all heads
+ * @property {number[]} [softcap] of attention and of the logits
+ * @property {number} [trainedContext] before LongRoPE: there are long and short factors
  */
 
 /** From the config.json that each model is published with. @type {Record<string, Shape>} */
@@ -36,6 +39,11 @@ export const shapes = {
   'qwen3-1.7b': { arch: 'qwen3', embd: 2048, layers: 28, ffn: 6144, heads: 16, kvHeads: 8, headDim: 128, vocab: 151936, context: 40960, eps: 1e-6, ropeBase: 1e6, tied: true, qkNorm: true },
   'gemma-3-270m': { arch: 'gemma3', embd: 640, layers: 18, ffn: 2048, heads: 4, kvHeads: 1, headDim: 256, vocab: 262144, context: 32768, eps: 1e-6, ropeBase: 1e6, tied: true, qkNorm: true, postNorm: true, window: 512 },
   'gemma-3-1b': { arch: 'gemma3', embd: 1152, layers: 26, ffn: 6912, heads: 4, kvHeads: 1, headDim: 256, vocab: 262144, context: 32768, eps: 1e-6, ropeBase: 1e6, tied: true, qkNorm: true, postNorm: true, window: 512 },
+  'gemma-2b': { arch: 'gemma', embd: 2048, layers: 18, ffn: 16384, heads: 8, kvHeads: 1, headDim: 256, vocab: 256000, context: 8192, eps: 1e-6, ropeBase: 1e4, tied: true },
+  'gemma-2-2b': { arch: 'gemma2', embd: 2304, layers: 26, ffn: 9216, heads: 8, kvHeads: 4, headDim: 256, vocab: 256000, context: 8192, eps: 1e-6, ropeBase: 1e4, tied: true, postNorm: true, window: 4096, softcap: [50, 30] },
+  'smollm3-3b': { arch: 'smollm3', embd: 2048, layers: 36, ffn: 11008, heads: 16, kvHeads: 4, headDim: 128, vocab: 128256, context: 65536, eps: 1e-6, ropeBase: 5e6, tied: true },
+  'olmo-2-1b': { arch: 'olmo2', embd: 2048, layers: 16, ffn: 8192, heads: 16, kvHeads: 16, headDim: 128, vocab: 100352, context: 4096, eps: 1e-6, ropeBase: 5e5, postNorm: true, noPreNorm: true, wideNorm: true },
+  'phi-3-mini-128k': { arch: 'phi3', embd: 3072, layers: 32, ffn: 8192, heads: 32, kvHeads: 32, headDim: 96, vocab: 32064, context: 131072, eps: 1e-5, ropeBase: 1e4, fused: true, trainedContext: 4096 },
   'phi-3-mini': { arch: 'phi3', embd: 3072, layers: 32, ffn: 8192, heads: 32, kvHeads: 32, headDim: 96, vocab: 32064, context: 4096, eps: 1e-5, ropeBase: 1e4, fused: true, window: 2047 },
 }; // prettier-ignore
 
@@ -74,9 +82,10 @@ function addTensors(s, mix, w) {
   vector('output_norm.weight', s.embd);
   if (!s.tied) matrix('output.weight', 'output', s.embd, s.vocab);
   if (s.ropeFactor) vector('rope_freqs.weight', s.headDim / 2);
+  if (s.trainedContext) for (const kind of ['long', 'short']) vector(`rope_factors_${kind}.weight`, s.headDim / 2);
   for (let i = 0; i < s.layers; i++) {
     const at = `blk.${i}.`;
-    vector(`${at}attn_norm.weight`, s.embd);
+    if (!s.noPreNorm) vector(`${at}attn_norm.weight`, s.embd);
     if (s.fused) {
       matrix(`${at}attn_qkv.weight`, 'qkv', s.embd, q + 2 * kv, i);
     } else {
@@ -86,9 +95,10 @@ function addTensors(s, mix, w) {
     }
     if (s.bias) for (const [name, n] of /** @type {[string, number][]} */ ([['q', q], ['k', kv], ['v', kv]])) vector(`${at}attn_${name}.bias`, n); // prettier-ignore
     if (s.qkNorm) for (const name of ['q', 'k']) vector(`${at}attn_${name}_norm.weight`, s.headDim);
+    if (s.wideNorm) for (const [name, n] of /** @type {[string, number][]} */ ([['q', q], ['k', kv]])) vector(`${at}attn_${name}_norm.weight`, n); // prettier-ignore
     matrix(`${at}attn_output.weight`, 'o', q, s.embd, i);
     if (s.postNorm) vector(`${at}post_attention_norm.weight`, s.embd);
-    vector(`${at}ffn_norm.weight`, s.embd);
+    if (!s.noPreNorm) vector(`${at}ffn_norm.weight`, s.embd);
     if (s.fused) {
       matrix(`${at}ffn_up.weight`, 'up', s.embd, 2 * s.ffn, i);
     } else {
@@ -116,9 +126,20 @@ function addKeys(s, name, w) {
     w.u32(`${a}.attention.key_length`, s.headDim);
     w.u32(`${a}.attention.value_length`, s.headDim);
   }
-  if (a !== 'gemma3') w.u32(`${a}.rope.dimension_count`, s.headDim);
+  if (!a.startsWith('gemma')) w.u32(`${a}.rope.dimension_count`, s.headDim);
   w.f32(`${a}.rope.freq_base`, s.ropeBase);
-  if (a === 'phi3') w.u32(`${a}.rope.scaling.original_context_length`, s.context);
+  if (a === 'phi3') w.u32(`${a}.rope.scaling.original_context_length`, s.trainedContext ?? s.context);
+  if (s.trainedContext) {
+    w.string(`${a}.rope.scaling.type`, 'longrope');
+    w.f32(
+      `${a}.rope.scaling.attn_factor`,
+      Math.sqrt(1 + Math.log(s.context / s.trainedContext) / Math.log(s.trainedContext)),
+    );
+  }
+  if (s.softcap) {
+    w.f32(`${a}.attn_logit_softcapping`, s.softcap[0]);
+    w.f32(`${a}.final_logit_softcapping`, s.softcap[1]);
+  }
   if (s.window) w.u32(`${a}.attention.sliding_window`, s.window);
   if (a === 'llama') w.u32(`${a}.vocab_size`, s.vocab);
 }
@@ -193,6 +214,12 @@ function ropeFactors(s) {
   });
 }
 
+/** Divisors of LongRoPE, rising as the published ones do: to 64 for long contexts, to 3 for short ones. @param {Shape} s @param {boolean} long */
+function longFactors(s, long) {
+  const n = s.headDim / 2;
+  return Float32Array.from({ length: n }, (_, i) => (long ? 64 : 3) ** (i / (n - 1)));
+}
+
 /**
  * Writes the model; `progress` hears the share written.
  * @param {string} name @param {string} mix @param {string} out
@@ -216,8 +243,9 @@ export function writeRandomModel(name, mix, out, { vocab, layers, context, seed 
     fs.writeSync(file, header);
     for (const t of w.tensors) {
       const place = header.length + t.offset;
-      if (t.name === 'rope_freqs.weight') {
-        fs.writeSync(file, Buffer.from(ropeFactors(s).buffer), 0, t.bytes, place);
+      if (t.name.startsWith('rope_')) {
+        const factors = t.name.startsWith('rope_freqs') ? ropeFactors(s) : longFactors(s, t.name.includes('long'));
+        fs.writeSync(file, Buffer.from(factors.buffer), 0, t.bytes, place);
         continue;
       }
       const isVector = t.shape.length === 1;
