@@ -80,6 +80,7 @@ int sampler_new(struct sampler **out, struct heap *heap, const struct kern *kern
     if (!s->p.penalty_last_n) s->p.penalty_last_n = 64;
     if (!s->p.dry_last_n) s->p.dry_last_n = 1024;
     if (s->p.repeat_penalty == 0) s->p.repeat_penalty = 1;
+    if (s->p.top_k >= n_vocab) s->p.top_k = 0;
     if (has_penalties(&s->p)) s->keep = s->p.penalty_last_n;
     if (has_dry(&s->p) && s->p.dry_last_n > s->keep) s->keep = s->p.dry_last_n;
     s->capacity = list_capacity(&s->p, n_vocab);
@@ -195,9 +196,8 @@ static void candidates(struct sampler *s, const float *row, float most, struct c
 
 static uint32_t draw(struct sampler *s, struct cands *c) {
     double sum = 0, at;
-    float most;
-    cands_sort(c);
-    most = c->list[0].logit;
+    float most = c->list[0].logit;
+    for (uint32_t i = 1; i < c->n && !c->sorted; i++) most = f_max(c->list[i].logit, most);
     for (uint32_t i = 0; i < c->n; i++) sum += c->list[i].p = f_exp(c->list[i].logit - most);
     at = chance(s) * sum;
     for (uint32_t i = 0; i < c->n; i++) {
