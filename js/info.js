@@ -1,16 +1,42 @@
 /**
- * What inspectModel and model.info tell. The engine's own fields come from core (sotto_header_info).
+ * What inspectModel and model.info tell. Sizes are bytes.
  *
  * @typedef {object} ModelInfo
- * @property {string} name
  * @property {string} architecture
+ * @property {string | null} name
+ * @property {string | null} license
+ * @property {number} parameters
+ * @property {Record<string, number>} quantization bytes of the tensors by type, such as { Q4_1: 66355200 }
+ * @property {number[]} fileBytes of each part
+ * @property {number} vocabulary tokens
+ * @property {string | null} tokenizer
+ * @property {string | null} template the chat template
+ * @property {Record<string, number>} [sampling] what the model's makers recommend, by the names of `complete`
+ * @property {boolean} supported by this engine
+ * @property {string} [reason] a sentence, where it is not supported
+ * @property {number} trainedContext tokens it was trained for
  * @property {number} contextLength tokens of this load
- * @property {string} [template] the chat template
- * @property {Record<string, number>} [sampling] what the model's makers recommend
+ * @property {number} layers
+ * @property {number} embedding width of the model
+ * @property {number} batch prompt tokens evaluated at once
+ * @property {'f16' | 'f32' | 'q8_0'} kvType
+ * @property {'fast' | 'exact'} arithmetic
+ * @property {Memory} memory
+ * @property {boolean} [fits] inspectModel: whether that is within what WebAssembly can address
  * @property {'simd' | 'relaxed'} variant of the engine
  * @property {number} threads
- * @property {any} memory bytes
- * @property {{stored: boolean, reason?: string}} [cache] whether the file is kept for the next time
- * @property {any} [more] see core/api/sotto.h
+ * @property {{stored: boolean, reason?: string}} [cache] whether the file is kept for the next time, or why not
+ *
+ * @typedef {object} Memory
+ * @property {number} weights
+ * @property {number} cache of the attention, at contextLength
+ * @property {number} scratch
+ * @property {number} need of the engine, all of these and more
+ * @property {number} [total] inspectModel: the WebAssembly memory that a load would create
+ * @property {{contextLength: number, need: number}[]} [byContext] inspectModel
+ * @property {number} [largestContext] inspectModel: that fits 4 GiB
+ * @property {number} [wasm] an open model: its WebAssembly memory, which never grows
+ * @property {number} [heap] an open model: in use
+ * @property {number} [peak] an open model: most that was in use
  */
 export {};

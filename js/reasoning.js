@@ -7,7 +7,7 @@
 
 /**
  * How a model marks reasoning, by its chat template; undefined where it does not.
- * @param {string | undefined} template
+ * @param {string | null | undefined} template
  * @returns {'think' | 'harmony' | undefined}
  */
 export function reasoningKind(template) {

@@ -7,6 +7,7 @@ import { codeName, CODES } from '../js/codes.js';
 import { breathe, sleep } from '../js/host.js';
 import { SLICE_MS } from '../js/protocol.js';
 import { Instance } from './instance.js';
+import { Pace } from './pace.js';
 
 const ADD_SPECIAL = 1;
 const PARSE_SPECIAL = 2;
@@ -31,6 +32,8 @@ export class Runner {
   /** @type {Promise<void>} the end of the queue for the model */
   #turn = Promise.resolve();
   #ready = false;
+  #threads = 0;
+  #pace = new Pace(1, 1);
   /** @type {(() => void)[]} */
   #hungry = [];
   /** @type {SottoError | undefined} */
@@ -82,11 +85,10 @@ export class Runner {
     const text = x.model_info(this.#model) >>> 0;
     if (!text) throw this.#error(CODES.MEMORY);
     const info = JSON.parse(this.#instance.cString(text));
-    const { variant, threads } = this.#extra;
     return {
       ...info,
-      variant,
-      threads,
+      variant: this.#extra.variant,
+      threads: this.#pace.count,
       memory: { ...info.memory, wasm: memory.buffer.byteLength, heap: x.heap_used(), peak: x.heap_peak() },
       cache: this.#kept,
     };
@@ -111,8 +113,15 @@ export class Runner {
       const fastest = Math.min(...times);
       best = times.findIndex((time) => time <= fastest * 1.08) + 1 || 1;
     }
-    this.#check(x.set_threads(this.#model, best));
-    this.#extra.threads = best;
+    this.#use(best);
+    this.#pace = new Pace(best, wanted ? 1 : most);
+  }
+
+  /** @param {number} threads from the next step on */
+  #use(threads) {
+    if (threads === this.#threads) return;
+    this.#check(this.#instance.x.set_threads(this.#model, threads));
+    this.#threads = threads;
   }
 
   /* ---- calls ------------------------------------------------------------------------------------------- */
@@ -395,12 +404,19 @@ export class Runner {
     const instance = this.#instance;
     const { x } = instance;
     let told = -1;
+    let decoding = false;
     for (;;) {
+      this.#use(this.#pace.threads);
+      const begin = performance.now();
       const code = x.gen_step(generation, SLICE_MS);
+      const took = performance.now() - begin;
       this.#makeRoom(id, (x.seq_length(this.#sequence(id)) >>> 0) + SLICE_TOKENS);
       if ((code === CODES.CONTEXT_FULL || code === CODES.MEMORY) && this.#evict(id)) continue;
       if (code !== CODES.NOT_READY) this.#check(code);
       const piece = this.#take(generation);
+      /* Not the first step that gives tokens: it ends the prompt. */
+      if (decoding) this.#pace.step(piece.ids.length, took);
+      decoding ||= piece.ids.length > 0;
       if (code === CODES.DONE || code === CODES.OK) {
         const eog = piece.ids.length > 0 && x.is_eog(this.#model, piece.ids[piece.ids.length - 1]) !== 0;
         if (eog) piece.ids.pop();
