@@ -181,13 +181,34 @@ static void push_byte(struct detok *d, uint8_t c, struct sbuf *out) {
     }
 }
 
+/* Whether the bytes are whole characters. */
+static bool is_whole(const uint8_t *p, size_t n) {
+    for (size_t i = 0, size; i < n; i += size) {
+        size = uc_size(p[i]);
+        if (size == 1 ? p[i] >= 0x80 : p[i] < 0xc2 || p[i] > 0xf4 || size > n - i) return false;
+        for (uint32_t k = 1; k < size; k++)
+            if (!continues(p + i, k, p[i + k])) return false;
+    }
+    return true;
+}
+
+/* Pieces that need repair are moved out of the way within `out`, so that nothing is allocated
+ * beside it: each byte becomes 3 at most, and 3 more where characters were held. */
 void detok_push(struct detok *d, uint32_t id, struct sbuf *out) {
-    struct sbuf bytes = sbuf_new(out->heap);
-    add_piece(d->vocab, id, d->special, d->first && d->vocab->add_space_prefix, &bytes);
+    static const char room[64];
+    size_t from = out->size, size, away;
+    add_piece(d->vocab, id, d->special, d->first && d->vocab->add_space_prefix, out);
     d->first = false;
-    for (size_t i = 0; i < bytes.size; i++) push_byte(d, (uint8_t)bytes.text[i], out);
-    if (bytes.failed) out->failed = true;
-    sbuf_free(&bytes);
+    size = out->size - from;
+    if (!size || (!d->n_held && is_whole((const uint8_t *)out->text + from, size))) return;
+    away = 2 * size + 3;
+    for (size_t n = away; n; n -= n < sizeof room ? n : sizeof room)
+        sbuf_add(out, room, n < sizeof room ? n : sizeof room);
+    if (out->failed) return;
+    memmove(out->text + from + away, out->text + from, size);
+    out->size = from;
+    for (size_t i = 0; i < size; i++) push_byte(d, (uint8_t)out->text[from + away + i], out);
+    out->text[out->size] = 0;
 }
 
 void detok_finish(struct detok *d, struct sbuf *out) {

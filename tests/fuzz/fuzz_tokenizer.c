@@ -95,18 +95,21 @@ static void add_merges(struct gguf_out *w, const struct piece *pieces, size_t n)
 
 static void check_stream(const struct vocab *v, struct heap *h, const uint32_t *ids, size_t n, bool special) {
     struct detok d;
-    struct sbuf out = sbuf_new(h);
+    struct sbuf out = sbuf_new(h), whole = sbuf_new(h);
     size_t seen = 0;
     detok_init(&d, v, special);
-    d.first = n & 1;
     for (size_t i = 0; i < n; i++) {
+        vocab_piece(v, ids[i], special, &whole);
         detok_push(&d, ids[i], &out);
         if (out.size > seen && !is_utf8(out.text + seen, out.size - seen)) abort();
         seen = out.size;
     }
     detok_finish(&d, &out);
     if (out.size > seen && !is_utf8(out.text + seen, out.size - seen)) abort();
+    if (is_utf8(whole.text, whole.size) && (out.size != whole.size || (out.size && memcmp(out.text, whole.text, out.size))))
+        abort();
     sbuf_free(&out);
+    sbuf_free(&whole);
 }
 
 static void check_text(const struct vocab *v, struct heap *h, const char *text, size_t n, bool exact) {
