@@ -1,10 +1,12 @@
 /* Attention: the scalar reference against double precision; then the same bits for every level, every cut of
  * the batch, every order of the units, and whatever lies behind what a query sees. */
+#define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include "../check.h"
 #include "base/bytes.h"
 #include "kern/kern_attn.h"
 #include "kern/kern_table.h"
 #include <math.h>
+#include <time.h>
 
 static uint32_t seed = 7;
 static float rnd(float scale) {
@@ -282,7 +284,62 @@ static void test_rows(void) {
     }
 }
 
-int main(void) {
+/* ---- test_attn --bench: GMAC/s (scores and sums) of one thread ----------------------------------------------- */
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void bench(const struct shape *p) {
+    struct setup s;
+    set_up(&s, p);
+    printf("%-28s", p->name);
+    for (enum kern_level level = KERN_SCALAR; level <= KERN_SIMD; level++) {
+        const struct kern *kern = kern_get(level);
+        size_t n = kern_attn_units(&s.a), m = kern_attn_combine_units(&s.a);
+        void *partials = must(malloc(kern_attn_partials(&s.a) + 1)), *work = must(malloc(kern_attn_scratch(&s.a)));
+        double best = 1e9, macs = 0;
+        if (!kern) continue;
+        for (uint32_t t = 0; t < p->n_tokens; t++) {
+            uint32_t lo, hi;
+            attn_range(&s.a, t, &lo, &hi);
+            macs += (double)(hi - lo) * p->n_head * (p->dim_k + p->dim_v);
+        }
+        for (double from = seconds(); seconds() - from < (level == KERN_SCALAR ? 0.02 : 0.3);) {
+            double start = seconds();
+            for (size_t i = 0; i < n; i++) kern_attn(kern, &s.a, i, partials, work);
+            for (size_t i = 0; i < m; i++) kern_attn_combine(kern, &s.a, i, partials);
+            best = fmin(best, seconds() - start);
+        }
+        printf(" | level %d: %8.1f us %6.2f GMAC/s", level, best * 1e6, macs / best * 1e-9);
+        free(partials), free(work);
+    }
+    printf("\n");
+    tear_down(&s);
+}
+
+static void bench_all(void) {
+    static const struct shape list[] = {
+        {"smollm2 decode 128", 9, 3, 64, 64, 128, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+        {"smollm2 decode 4096", 9, 3, 64, 64, 4096, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+        {"smollm2 decode 4096 q8_0", 9, 3, 64, 64, 4096, 1, 0, KV_Q8_0, KV_Q8_0, 0, 0, 0, 0},
+        {"smollm2 prefill 256", 9, 3, 64, 64, 256, 256, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+        {"smollm2 prefill 256 at 4096", 9, 3, 64, 64, 4096, 256, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+        {"gemma decode 128", 4, 1, 256, 256, 128, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+        {"gemma decode 4096", 4, 1, 256, 256, 4096, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+        {"gemma decode window", 4, 1, 256, 256, 4000, 1, 512, KV_F16, KV_F16, 0, 0, 0, 0},
+        {"gemma prefill 256", 4, 1, 256, 256, 256, 256, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+        {"mha 96 decode 1024", 32, 32, 96, 96, 1024, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) bench(list + i);
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1 && !strcmp(argv[1], "--bench")) {
+        bench_all();
+        return 0;
+    }
     test_rows();
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) test_shape(shapes + i);
     return check_done();
