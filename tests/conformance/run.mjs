@@ -104,10 +104,11 @@ for (const item of cases) {
   const own = byKind.get(item.kind) ?? { passed: 0, failed: 0, unsupported: 0 };
   byKind.set(item.kind, own);
   const title = `${item.kind}/${item.name}`;
+  const from = performance.now();
   try {
     await item.run(engine);
     own.passed++;
-    if (values.verbose) console.log(`passed         ${title}`);
+    if (values.verbose) console.log(`passed         ${title} (${((performance.now() - from) / 1000).toFixed(1)} s)`);
   } catch (/** @type {any} */ error) {
     if (error instanceof NotSupported) own.unsupported++;
     else own.failed++;
