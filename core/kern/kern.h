@@ -53,9 +53,6 @@ size_t kern_mm_scratch(const struct mm *mm); /* bytes each thread needs */
 /* Tiles [tile0, tile1) of the product, all tokens. A row's bits do not depend on the range, on the number of
  * tokens in the batch, or on the level. */
 void kern_mm(const struct kern *kern, const struct mm *mm, size_t tile0, size_t tile1, void *scratch);
-/* MACs below which a chunk is not worth taking; a hint for splitting. */
-size_t kern_mm_step(const struct mm *mm, uint32_t n_threads);
-
 /* What this machine can do, measured in about budget_ms: the speed of reading memory (buffer should be larger
  * than its caches, 32 MiB or more, 64-byte aligned; its contents are overwritten) and of the Q4_0 product of a
  * batch, which stays in the caches. */

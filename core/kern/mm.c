@@ -96,13 +96,3 @@ void kern_mm(const struct kern *kern, const struct mm *mm, size_t tile0, size_t 
         }
     }
 }
-
-size_t kern_mm_step(const struct mm *mm, uint32_t n_threads) {
-    /* Tiles a thread takes at once: some 20 us of work, and at least eight turns a thread, so that
-     * a core that was interrupted holds the others up only shortly. */
-    size_t n_tiles = (mm->n_rows + TILE_ROWS - 1) / TILE_ROWS;
-    size_t macs = TILE_ROWS * mm->k * (mm->n_tokens ? mm->n_tokens : 1);
-    size_t step = macs ? 400000 / macs : 1, most = n_tiles / (8 * (size_t)(n_threads ? n_threads : 1));
-    if (step > most) step = most;
-    return step ? step : 1;
-}

@@ -1,4 +1,5 @@
 /* What the types look like: tile layouts, sizes of groups and panels, kinds of activations. */
+#include "kern/mm_iq.h"
 #include "kern/mm_tile.h"
 
 /* The codebooks of IQ4 (llama.cpp's kvalues_iq4nl) and of 4-bit floats (OCP MX, doubled). */
@@ -33,6 +34,7 @@ bool mm_interleaved(uint32_t dtype) {
 
 enum act_kind mm_fast_kind(uint32_t dtype) {
     const struct mm_layout *l = mm_layout(dtype);
+    if (mm_iq(dtype)) return ACT_Q8K;
     return !l ? ACT_F32 : l->units == 1 ? ACT_Q8 : ACT_Q8K;
 }
 

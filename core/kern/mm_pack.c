@@ -5,7 +5,7 @@
 #include "kern/mm_tile.h"
 
 #include "base/bytes.h"
-#include "kern/simd.h"
+#include "kern/mm_unit.h"
 
 enum { MAX_BLOCK_BYTES = 1024 };
 #define NIBBLES 0x0f0f0f0fu
@@ -365,22 +365,13 @@ static void pack_plain(char *tile, const char *rows, size_t k, size_t size, size
 }
 
 #ifdef KERN_SIMD128
-/* Transposes 4 by 4 words. */
-static inline void transpose(v128 a[4]) {
-    v128 x = V_SHUFFLE32(a[0], a[1], 0, 4, 1, 5), y = V_SHUFFLE32(a[2], a[3], 0, 4, 1, 5);
-    v128 z = V_SHUFFLE32(a[0], a[1], 2, 6, 3, 7), w = V_SHUFFLE32(a[2], a[3], 2, 6, 3, 7);
-    a[0] = V_SHUFFLE32(x, y, 0, 1, 4, 5);
-    a[1] = V_SHUFFLE32(x, y, 2, 3, 6, 7);
-    a[2] = V_SHUFFLE32(z, w, 0, 1, 4, 5);
-    a[3] = V_SHUFFLE32(z, w, 2, 3, 6, 7);
-}
 static size_t pack_words(char *tile, const char *rows, size_t k) {
     size_t i = 0;
     for (; i + 4 <= k; i += 4)
         for (size_t h = 0; h < 2; h++) {
             v128 a[4];
             for (size_t r = 0; r < 4; r++) a[r] = v_load(rows + ((4 * h + r) * k + i) * 4);
-            transpose(a);
+            mm_transpose(a);
             for (size_t c = 0; c < 4; c++) v_store(tile + ((i + c) * TILE_ROWS + 4 * h) * 4, a[c]);
         }
     return i;
@@ -392,7 +383,7 @@ static size_t pack_halves(char *tile, const char *rows, size_t k) {
         v128 a[2][4];
         for (size_t h = 0; h < 2; h++) {
             for (size_t r = 0; r < 4; r++) a[h][r] = v_load(rows + ((4 * h + r) * k + i) * 2);
-            transpose(a[h]);
+            mm_transpose(a[h]);
         }
         for (size_t c = 0; c < 4; c++) {
             char *to = tile + (i + 2 * c) * TILE_ROWS * 2;

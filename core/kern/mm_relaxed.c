@@ -11,6 +11,7 @@
 
 #include "kern/mm_act.h"
 #include "kern/mm_f32.h"
+#include "kern/mm_iq.h"
 
 #ifdef KERN_RELAXED128
 
@@ -415,7 +416,8 @@ static void iq4_nl_gemv(float *acc, const void *tile, const void *group, size_t 
 #define ENTRIES_K                                                                                  \
     [DT_Q2_K] = ENTRY(q2_k), [DT_Q3_K] = ENTRY(q3_k), [DT_Q4_K] = ENTRY(q4_k), [DT_Q5_K] = ENTRY(q5_k), \
     [DT_Q6_K] = ENTRY(q6_k), [DT_TQ2_0] = ENTRY(tq2_0),                                            \
-    [DT_IQ4_XS] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, mm_pairs_iq4_xs}
+    [DT_IQ4_XS] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, mm_pairs_iq4_xs},               \
+    MM_IQ_ENTRIES(mm_iq_unpack, mm_pairs256_1, mm_pairs256_4)
 
 const struct kern_mm_table kern_mm_relaxed[2] = {
     {

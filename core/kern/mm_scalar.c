@@ -1,4 +1,5 @@
 /* Matrix products, scalar reference: the specification of every other level. */
+#include "kern/mm_iq.h"
 #include "kern/mm_tile.h"
 
 #include "base/bytes.h"
@@ -96,14 +97,9 @@ static void act_q8k(void *group, const float *x, size_t stride, size_t k, size_t
         }
 }
 
-/* Half-floats of scales; infinities are 65536 and up (a model has none, and it saves the vector bodies work). */
-static float scale_half(uint16_t h) {
-    return bits_float(((uint32_t)h & 0x8000) << 16 | ((uint32_t)h & 0x7fff) << 13) * 0x1p112f;
-}
-
 /* The float a type's stored scale stands for. */
 static float scale_of(uint32_t dtype, uint16_t d) {
-    if (dtype != DT_MXFP4) return scale_half(d);
+    if (dtype != DT_MXFP4) return mm_scale_half(d);
     return bits_float(d < 2 ? 0x00200000u << d : (uint32_t)(d - 1) << 23); /* 2^(d - 128), codes are doubled */
 }
 
@@ -131,7 +127,7 @@ static void unpack32(uint32_t dtype, void *panel, const void *tile, size_t k) {
             struct mm_block b;
             mm_get_block(dtype, &b, (const char *)tile + i * bytes, r);
             store_f32(to + 4 * r, scale_of(dtype, b.d));
-            store_f32(to + 32 + 4 * r, scale_half(b.m));
+            store_f32(to + 32 + 4 * r, mm_scale_half(b.m));
             for (size_t j = 0; j < 32; j++)
                 store_i16(to + 64 + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2, (int16_t)code_of(l, &b, j));
         }
@@ -145,8 +141,8 @@ static void unpack256(uint32_t dtype, void *panel, const void *tile, size_t k) {
         for (size_t r = 0; r < TILE_ROWS; r++) {
             struct mm_block b;
             mm_get_block(dtype, &b, (const char *)tile + i * bytes, r);
-            store_f32(to + 4 * r, scale_half(b.d));
-            store_f32(to + 32 + 4 * r, scale_half(b.m));
+            store_f32(to + 4 * r, mm_scale_half(b.d));
+            store_f32(to + 32 + 4 * r, mm_scale_half(b.m));
             for (size_t j = 0; j < 16; j++) {
                 int min = l->scales == MM_BYTE16 ? b.scale[j] >> 4 : j < 8 && l->min ? b.min[j] : 0;
                 store_i16(to + 64 + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2, (int16_t)min);
@@ -154,6 +150,26 @@ static void unpack256(uint32_t dtype, void *panel, const void *tile, size_t k) {
             for (size_t j = 0; j < 256; j++)
                 store_i16(to + 320 + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2,
                           (int16_t)(code_of(l, &b, j) * scale_at(l, &b, j / 16)));
+        }
+}
+
+/* The integers of these types come from their codec, asked for a block whose d is 1. */
+static void unpack_iq(uint32_t dtype, void *panel, const void *tile, size_t k) {
+    const struct dtype_info *info = dtype_info(dtype);
+    const struct mm_iq *iq = mm_iq(dtype);
+    char *to = panel;
+    for (size_t i = 0; i < k / 256; i++, to += MM_PANEL256)
+        for (size_t r = 0; r < TILE_ROWS; r++) {
+            uint8_t block[128];
+            float values[256];
+            memcpy(block, (const char *)tile + r * dtype_bytes(dtype, k) + i * info->bytes, info->bytes);
+            store_f32(to + 4 * r, mm_scale_half(mm_iq_d(dtype, block)) * iq->unit);
+            for (int j = 0; j < 4 && dtype == DT_IQ1_M; j++)
+                store_i16(block + 48 + 2 * j, (int16_t)((load_u16(block + 48 + 2 * j) & 0x0fff) | (0x3c00 >> 4 * j & 15) << 12));
+            if (dtype != DT_IQ1_M) store_i16(block + iq->d_at, 0x3c00);
+            info->decode(values, block, 256);
+            for (size_t j = 0; j < 256; j++)
+                store_i16(to + 320 + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2, (int16_t)(values[j] / iq->unit));
         }
 }
 
@@ -233,5 +249,6 @@ const struct kern_mm_table kern_mm_scalar = {
             [DT_Q6_K] = {unpack256, plain256_1, plain256_4, NULL},
             [DT_IQ4_XS] = {unpack256, plain256_1, plain256_4, NULL},
             [DT_TQ2_0] = {unpack256, plain256_1, plain256_4, NULL},
+            MM_IQ_ENTRIES(unpack_iq, plain256_1, plain256_4),
         },
 };

@@ -1,6 +1,7 @@
 /* Matrix products with 8-bit activations, SIMD128 bodies: int16 panels, 16-bit products. */
 #include "kern/mm_act.h"
 #include "kern/mm_f32.h"
+#include "kern/mm_iq.h"
 #include "kern/mm_relaxed.h"
 
 #ifdef KERN_SIMD128
@@ -207,6 +208,7 @@ const struct kern_mm_table kern_mm_simd = {
             [DT_Q6_K] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, mm_pairs_q6_k},
             [DT_IQ4_XS] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, mm_pairs_iq4_xs},
             [DT_TQ2_0] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, mm_pairs_tq2_0},
+            MM_IQ_ENTRIES(mm_iq_unpack, mm_pairs256_1, mm_pairs256_4),
         },
 };
 

@@ -18,6 +18,7 @@
 #ifndef SOTTO_KERN_MM_TILE_H
 #define SOTTO_KERN_MM_TILE_H
 
+#include "base/bytes.h"
 #include "kern/kern_mm.h"
 
 enum mm_scales {
@@ -57,6 +58,11 @@ static inline size_t mm_scale_bytes(const struct mm_layout *l) {
     return bytes[l->scales];
 }
 static inline size_t mm_unit_bytes(const struct mm_layout *l) { return 32u * (l->low + l->high); }
+
+/* Half-floats of scales; infinities are 65536 and up (a model has none, and it saves the vector bodies work). */
+static inline float mm_scale_half(uint16_t h) {
+    return bits_float(((uint32_t)h & 0x8000) << 16 | ((uint32_t)h & 0x7fff) << 13) * 0x1p112f;
+}
 
 /* Takes row's part out of a tile block. */
 void mm_get_block(uint32_t dtype, struct mm_block *b, const void *tile_block, size_t row);

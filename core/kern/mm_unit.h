@@ -128,10 +128,15 @@ MM_INLINE v128 mm_scale_twice(v128 s, int e, int h) {
                    : V_SHUFFLE8(s, s, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
     return h ? vh_from_b_high(twice) : vh_from_b_low(twice);
 }
-/* the same once, as int32 */
-MM_INLINE v128 mm_scale_words(v128 s, int e, int h) {
-    v128 half = e ? vh_from_b_high(s) : vh_from_b_low(s);
-    return h ? vi_from_h_high(half) : vi_from_h_low(half);
+
+/* Transposes 4 by 4 words. */
+MM_INLINE void mm_transpose(v128 a[4]) {
+    v128 x = V_SHUFFLE32(a[0], a[1], 0, 4, 1, 5), y = V_SHUFFLE32(a[2], a[3], 0, 4, 1, 5);
+    v128 z = V_SHUFFLE32(a[0], a[1], 2, 6, 3, 7), w = V_SHUFFLE32(a[2], a[3], 2, 6, 3, 7);
+    a[0] = V_SHUFFLE32(x, y, 0, 1, 4, 5);
+    a[1] = V_SHUFFLE32(x, y, 2, 3, 6, 7);
+    a[2] = V_SHUFFLE32(z, w, 0, 1, 4, 5);
+    a[3] = V_SHUFFLE32(z, w, 2, 3, 6, 7);
 }
 
 #endif
