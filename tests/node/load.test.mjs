@@ -330,6 +330,27 @@ test('a worker that dies rejects what is pending with SOTTO_WORKER_LOST', async 
   fs.writeFileSync(compute, source.replace(/new Instance\(.*$/m, 'setTimeout(() => process.exit(1), 300); new Instance(message.module, message.memory, message.stack);'));
   await rejects(loadModel(file, mine()), 'SOTTO_WORKER_LOST');
 
+  /* Joins and works, then dies inside the engine, as a thread does whose process runs out of memory. */
+  const dies = "{ memory: message.memory, now: () => { if (Date.now() > born + 1500) throw new Error('died'); return performance.now(); } }";
+  fs.writeFileSync(
+    compute,
+    source.replace(
+      /new Instance\(.*$/m,
+      `const born = Date.now(); const { exports: x } = new WebAssembly.Instance(message.module, { env: ${dies} });
+       x.__stack_pointer.value = message.stack; x.worker_run(message.thread);`,
+    ),
+  );
+  const model = await loadModel(file, mine());
+  const begin = Date.now();
+  await rejects(
+    (async () => {
+      while (Date.now() < begin + 40_000) await say(model);
+    })(),
+    'SOTTO_WORKER_LOST',
+  );
+  await rejects(model.tokenize('x'), 'SOTTO_WORKER_LOST');
+  await model.close();
+
   fs.writeFileSync(compute, source);
   fs.writeFileSync(path.join(workers, 'loader.js'), 'setTimeout(() => process.exit(3), 100);');
   await rejects(loadModel(file, mine()), 'SOTTO_WORKER_LOST');
