@@ -155,7 +155,11 @@ async function runQuantmodel(engine, folder) {
   for (const exact of [true, false]) {
     await withModel(engine, bytes, { context: info.n_ctx, exact, kv: 1 }, async (model) => {
       const rows = await model.evaluate(tokens, true);
-      const { file, tolerance } = exact ? info.logits_dequant : { ...info.logits, tolerance: info.tolerance };
+      const { file, ...reference } = exact ? info.logits_dequant : { ...info.logits, tolerance: info.tolerance };
+      // Rounded activations may turn a router to another expert at a near-tie: one position is then far off and
+      // right all the same, so that only the mean error of a mixture of experts says something in fast arithmetic.
+      const routed = !exact && info.metadata.expert_count > 0;
+      const tolerance = routed ? { ...reference.tolerance, max_abs: Infinity } : reference.tolerance;
       const far = apart(joined(rows), floats(path.join(folder, file)), tolerance);
       if (far) throw new Error(`${exact ? 'exact' : 'fast'}: ${far}`);
       if (!exact) return;
