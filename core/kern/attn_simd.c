@@ -15,6 +15,9 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
+/* Hidden from the optimizer, which would build the constant anew at every use. */
+static const volatile int32_t half_mask_word = (int32_t)0x8fffe000;
+
 /* ---- rows of the cache ------------------------------------------------------------------------------- */
 INLINE v128 clamp(v128 x, v128 limit) { return vf_pmin(limit, vf_pmax(vf_neg(limit), x)); }
 
@@ -179,6 +182,80 @@ static void sum_two(float *acc, size_t acc_stride, const float *p, const float *
     for (; d < dim; d += 4) sum_columns(2, 1, acc + d, acc_stride, p, v + d, dim, from, to);
 }
 
+/* ---- decode: up to four rows of one query, straight from half-floats --------------------------------------
+ * Bits of a half moved into place are its value * 2^-112; the 2^112 is in the other factor, which leaves the
+ * product as it is: both are powers of two, and scaled queries stay below FEW_MOST. */
+enum { FEW_ROWS = 4 };
+#define FEW_SCALE 0x1p112f
+#define FEW_MOST 32768.0f
+
+INLINE v128 bare_half(const uint8_t *p, v128 mask) { return v_and(vi_shl(vi_load16x4_s(p), 13), mask); }
+
+INLINE void few_scores(int n_rows, float *scores, const float *q, const uint8_t *k, size_t dim, uint32_t from,
+                       uint32_t to) {
+    v128 mask = vi_splat(half_mask_word);
+    for (uint32_t j = from; j < to; j += 4) {
+        v128 t[FEW_ROWS][4];
+        for (int pair = 0; pair < 4; pair += 2) {
+            const uint8_t *a = k + (j + (uint32_t)pair) * dim * 2, *b = a + dim * 2;
+            v128 u[FEW_ROWS], v[FEW_ROWS];
+            for (int r = 0; r < n_rows; r++) u[r] = v[r] = v_zero();
+            ROLLED for (size_t d = 0; d < dim; d += 4) {
+                v128 x = bare_half(a + 2 * d, mask), y = bare_half(b + 2 * d, mask);
+                for (int r = 0; r < n_rows; r++) {
+                    v128 z = v_load(q + (size_t)r * dim + d);
+                    u[r] = vf_add(u[r], vf_mul(z, x));
+                    v[r] = vf_add(v[r], vf_mul(z, y));
+                }
+            }
+            for (int r = 0; r < n_rows; r++) t[r][pair] = u[r], t[r][pair + 1] = v[r];
+        }
+        for (int r = 0; r < n_rows; r++)
+            v_store(scores + r * KV_PAGE + j, v_sum_lanes(t[r][0], t[r][1], t[r][2], t[r][3]));
+    }
+}
+
+INLINE void few_sums(int n_rows, int n_vec, float *acc, size_t acc_stride, const float *p, const uint8_t *v,
+                     size_t dim, size_t d, uint32_t from, uint32_t to) {
+    v128 mask = vi_splat(half_mask_word), s[FEW_ROWS][4];
+    for (int r = 0; r < n_rows; r++)
+        for (int c = 0; c < n_vec; c++) s[r][c] = v_load(acc + r * acc_stride + d + 4 * c);
+    ROLLED for (uint32_t j = from; j < to; j++) {
+        const uint8_t *row = v + (j * dim + d) * 2;
+        v128 x[4];
+        for (int c = 0; c < n_vec; c++) x[c] = bare_half(row + 8 * c, mask);
+        for (int r = 0; r < n_rows; r++) {
+            v128 y = v_load_splat32(p + r * KV_PAGE + j);
+            for (int c = 0; c < n_vec; c++) s[r][c] = vf_add(s[r][c], vf_mul(y, x[c]));
+        }
+    }
+    for (int r = 0; r < n_rows; r++)
+        for (int c = 0; c < n_vec; c++) v_store(acc + r * acc_stride + d + 4 * c, s[r][c]);
+}
+
+#define FEW(n, vec)                                                                                \
+    static void few_scores_##n(float *scores, const float *q, const uint8_t *k, size_t dim, uint32_t from,      \
+                               uint32_t to) {                                                      \
+        few_scores(n, scores, q, k, dim, from, to);                                                \
+    }                                                                                              \
+    static void few_sums_##n(float *acc, size_t acc_stride, const float *p, const uint8_t *v, size_t dim,        \
+                             uint32_t from, uint32_t to) {                                         \
+        size_t d = 0;                                                                              \
+        for (; d + 4 * vec <= dim; d += 4 * vec) few_sums(n, vec, acc, acc_stride, p, v, dim, d, from, to);      \
+        for (; d < dim; d += 4) few_sums(n, 1, acc, acc_stride, p, v, dim, d, from, to);           \
+    }
+FEW(1, 4)
+FEW(2, 4)
+FEW(3, 2)
+FEW(4, 2)
+
+static const struct {
+    void (*scores)(float *, const float *, const uint8_t *, size_t, uint32_t, uint32_t);
+    void (*sums)(float *, size_t, const float *, const uint8_t *, size_t, uint32_t, uint32_t);
+} few[FEW_ROWS] = {
+    {few_scores_1, few_sums_1}, {few_scores_2, few_sums_2}, {few_scores_3, few_sums_3}, {few_scores_4, few_sums_4},
+};
+
 /* ---- one row of scores ----------------------------------------------------------------------------------- */
 struct row { uint32_t from, to; }; /* positions of the block that the row sees; none where from >= to */
 
@@ -199,11 +276,12 @@ static void adjust(const struct attn *a, float *s, uint32_t from, uint32_t to, u
     }
 }
 
-/* Turns scores into weights, updates (m, l) and rescales acc. False where the row sees nothing here. */
-static bool weigh(float *s, struct row row, float *state, size_t dim) {
+/* Turns scores into weights (times `factor`), updates (m, l) and rescales acc. False where the row sees nothing
+ * here. */
+static bool weigh(float *s, struct row row, float *state, size_t dim, float factor) {
     float minus = -__builtin_inff(), most = state[0], block = minus, alpha, lane[4];
     uint32_t from = row.from & ~3u, to = (row.to + 3) & ~3u;
-    v128 top = vf_splat(minus), sum = v_zero(), by;
+    v128 top = vf_splat(minus), sum = v_zero(), by = vf_splat(factor);
     for (uint32_t j = from; j < row.from; j++) s[j] = minus;
     for (uint32_t j = row.to; j < to; j++) s[j] = minus;
     for (uint32_t j = from; j < to; j += 4) top = vf_pmax(top, v_load(s + j));
@@ -216,7 +294,7 @@ static bool weigh(float *s, struct row row, float *state, size_t dim) {
     for (uint32_t j = from; j < to; j += 4) {
         v128 p = v_exp(vf_sub(v_load(s + j), top));
         sum = vf_add(sum, p);
-        v_store(s + j, p);
+        v_store(s + j, factor == 1.0f ? p : vf_mul(p, by));
     }
     v_store(lane, sum);
     state[0] = most;
@@ -271,6 +349,24 @@ static void gather(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_t
         }
 }
 
+/* One block for the up to four heads of one query. False where its numbers do not allow the short way. */
+struct few_use { bool k, v; };
+
+static struct few_use few_allows(const struct attn *a, uint32_t rows, uint32_t n_tokens, float *q) {
+    struct few_use use = {false, false};
+    size_t n = rows * attn_pad(a->dim_k);
+    v128 most = v_zero();
+    float lane[4];
+    if (n_tokens != 1 || rows > FEW_ROWS) return use;
+    use.v = a->type_v == KV_F16 && a->dim_v % 4 == 0;
+    if (a->type_k != KV_F16 || a->dim_k % 4 != 0) return use;
+    for (size_t i = 0; i < n; i += 4) most = vf_pmax(most, vf_abs(v_load(q + i)));
+    v_store(lane, most);
+    use.k = f_max(f_max(lane[0], lane[1]), f_max(lane[2], lane[3])) < FEW_MOST;
+    for (size_t i = 0; use.k && i < n; i += 4) v_store(q + i, vf_mul(v_load(q + i), vf_splat(FEW_SCALE)));
+    return use;
+}
+
 static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_t t1, uint32_t segment,
                     float *states, void *scratch) {
     size_t dk = attn_pad(a->dim_k), dv = attn_pad(a->dim_v), size = attn_state(a);
@@ -279,6 +375,7 @@ static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_
     uint32_t group = attn_group(a), rows = (t1 - t0) * group;
     float *q = scratch, *scores = q + rows * dk, *panel = scores + rows * KV_PAGE;
     gather(a, kv_head, t0, t1, q);
+    struct few_use use = few_allows(a, rows, t1 - t0, q);
     memset(states, 0, rows * size * 4);
     for (uint32_t r = 0; r < rows; r++) states[r * size] = -__builtin_inff();
     for (uint32_t i = 0; i < ATTN_SEGMENT / KV_PAGE; i++) {
@@ -293,9 +390,28 @@ static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_
         while (seen(a, t0 + r0 / group, base).to == 0) r0 += group; /* the block is ahead of them */
         while (seen(a, t0 + r1 / group - 1, base).from == KV_PAGE) r1 -= group; /* … behind them */
         if (r0 >= r1) continue;
-        decode(panel, dk, a->type_k, (const uint8_t *)a->k_pages[page] + k_head, a->dim_k, from, to);
-        memset(panel + to * dk, 0, (to4 - to) * dk * 4);
-        score_rows(scores + r0 * KV_PAGE, q + r0 * dk, r1 - r0, panel, dk, from, to4);
+        if (use.k) { /* rows behind `to` are in the page; their scores are not looked at */
+            few[rows - 1].scores(scores, q, (const uint8_t *)a->k_pages[page] + k_head, dk, from, to4);
+        } else {
+            decode(panel, dk, a->type_k, (const uint8_t *)a->k_pages[page] + k_head, a->dim_k, from, to);
+            memset(panel + to * dk, 0, (to4 - to) * dk * 4);
+            score_rows(scores + r0 * KV_PAGE, q + r0 * dk, r1 - r0, panel, dk, from, to4);
+        }
+        if (use.v) {
+            struct row one = seen(a, t0, base);
+            bool any = false;
+            for (uint32_t r = 0; r < rows; r++) {
+                if (a->softcap > 0 || a->alibi)
+                    adjust(a, scores + r * KV_PAGE, from, to4, base, a->position + t0,
+                           a->alibi ? a->alibi[kv_head * group + r] : 0);
+                if (weigh(scores + r * KV_PAGE, one, states + r * size, dv, FEW_SCALE)) any = true;
+                else memset(scores + r * KV_PAGE, 0, KV_PAGE * 4);
+            }
+            if (any)
+                few[rows - 1].sums(states + 4, size, scores, (const uint8_t *)a->v_pages[page] + v_head, dv, one.from,
+                                   one.to);
+            continue;
+        }
         decode(panel, dv, a->type_v, (const uint8_t *)a->v_pages[page] + v_head, a->dim_v, from, to);
         for (uint32_t r = r0; r < r1; r += 2) {
             struct row row[2] = {{0, 0}, {0, 0}};
@@ -306,7 +422,7 @@ static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_
                 if (one.from >= one.to) continue;
                 if (a->softcap > 0 || a->alibi)
                     adjust(a, s, from, to4, base, a->position + token, a->alibi ? a->alibi[head] : 0);
-                if (weigh(s, one, states + (r + k) * size, dv)) row[k] = one;
+                if (weigh(s, one, states + (r + k) * size, dv, 1.0f)) row[k] = one;
             }
             if (r + 1 < r1)
                 sum_pair(states + r * size, size, scores + r * KV_PAGE, row, panel, dv);

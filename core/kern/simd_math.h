@@ -5,22 +5,30 @@
 
 #include "kern/simd.h"
 
+/* Constants come from memory that the optimizer may not look into: engines build a vector constant anew at
+ * every use, which costs more than a load. */
+static const volatile float v_exp_constants[] = {
+    88.7f,           -87.3f,          0x1.8p23f,       0x1.715476p+0f,  0x1.62p-1f,      0x1.c85fep-10f, 0x1.6d113ep-10f,
+    0x1.120ba2p-7f,  0x1.55551ap-5f,  0x1.5554dcp-3f,  0.5f,            1.0f,            __builtin_inff(),
+};
+#define V_EXP(i) vf_splat(v_exp_constants[i])
+
 /* base/fmath.c: f_exp. */
 static inline v128 v_exp(v128 x) {
-    v128 high = vf_splat(88.7f), low = vf_splat(-87.3f), round = vf_splat(0x1.8p23f);
+    v128 high = V_EXP(0), low = V_EXP(1), round = V_EXP(2);
     v128 c = vf_pmax(low, vf_pmin(high, x)), t, n, r, q, p;
-    t = vf_add(vf_mul(c, vf_splat(0x1.715476p+0f)), round);
+    t = vf_add(vf_mul(c, V_EXP(3)), round);
     n = vf_sub(t, round);
-    r = vf_sub(c, vf_mul(n, vf_splat(0x1.62p-1f)));
-    r = vf_sub(r, vf_mul(n, vf_splat(0x1.c85fep-10f)));
-    q = vf_add(vf_mul(vf_splat(0x1.6d113ep-10f), r), vf_splat(0x1.120ba2p-7f));
-    q = vf_add(vf_mul(q, r), vf_splat(0x1.55551ap-5f));
-    q = vf_add(vf_mul(q, r), vf_splat(0x1.5554dcp-3f));
-    q = vf_add(vf_mul(q, r), vf_splat(0.5f));
+    r = vf_sub(c, vf_mul(n, V_EXP(4)));
+    r = vf_sub(r, vf_mul(n, V_EXP(5)));
+    q = vf_add(vf_mul(V_EXP(6), r), V_EXP(7));
+    q = vf_add(vf_mul(q, r), V_EXP(8));
+    q = vf_add(vf_mul(q, r), V_EXP(9));
+    q = vf_add(vf_mul(q, r), V_EXP(10));
     p = vf_add(vf_mul(q, vf_mul(r, r)), r);
-    p = vf_add(p, vf_splat(1.0f));
+    p = vf_add(p, V_EXP(11));
     p = vi_add(p, vi_shl(t, 23));
-    p = v_select(vf_gt(x, high), vf_splat(__builtin_inff()), p);
+    p = v_select(vf_gt(x, high), V_EXP(12), p);
     p = v_andnot(p, vf_lt(x, low));
     return v_select(vf_eq(x, x), p, x);
 }
