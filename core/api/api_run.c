@@ -20,28 +20,40 @@ int sotto_seq_fork(sotto_seq *s, sotto_seq **out) {
     return rc;
 }
 
-int sotto_seq_truncate(sotto_seq *s, uint32_t n_tokens) { return seq_truncate(seq_of(s), n_tokens); }
-uint32_t sotto_seq_length(const sotto_seq *s) { return const_seq_of(s)->n_tokens; }
-const uint32_t *sotto_seq_tokens(const sotto_seq *s) { return const_seq_of(s)->tokens; }
+int sotto_seq_truncate(sotto_seq *s, uint32_t n_tokens) {
+    return seq_truncate(seq_of(s), n_tokens);
+}
+uint32_t sotto_seq_length(const sotto_seq *s) {
+    return const_seq_of(s)->n_tokens;
+}
+const uint32_t *sotto_seq_tokens(const sotto_seq *s) {
+    return const_seq_of(s)->tokens;
+}
 
 int sotto_run_begin(sotto_model *s, const struct sotto_entry *entries, uint32_t n_entries) {
     struct model *m = &s->m;
     if (n_entries > m->max_seqs)
-        return fail(&m->fail, SOTTO_EINVAL, FAIL_NOWHERE, "%u entries; this model has %u sequences", n_entries, m->max_seqs);
+        return fail(&m->fail, SOTTO_EINVAL, FAIL_NOWHERE, "%u entries; this model has %u sequences",
+                    n_entries, m->max_seqs);
     run_clear(m);
     for (uint32_t i = 0; i < n_entries; i++) {
         const struct sotto_entry *e = &entries[i];
         struct seq *seq = seq_of(e->seq);
         if (!seq || seq->model != m || !seq->open || e->want > SOTTO_WANT_ALL)
-            return fail(&m->fail, SOTTO_EINVAL, i, "entry %u names no open sequence of this model", i);
+            return fail(&m->fail, SOTTO_EINVAL, i, "entry %u names no open sequence of this model",
+                        i);
         int rc = run_add(m, seq, e->tokens, e->n_tokens, e->want);
         if (rc) return rc;
     }
     return run_begin(m);
 }
 
-int sotto_run(sotto_model *s, double budget_ms) { return run_continue(&s->m, budget_ms); }
-uint32_t sotto_n_rows(const sotto_model *s) { return s->m.walk.rows_ready; }
+int sotto_run(sotto_model *s, double budget_ms) {
+    return run_continue(&s->m, budget_ms);
+}
+uint32_t sotto_n_rows(const sotto_model *s) {
+    return s->m.walk.rows_ready;
+}
 
 const float *sotto_row(sotto_model *s, uint32_t row, uint32_t *entry, uint32_t *position) {
     const struct model *m = &s->m;
@@ -53,4 +65,6 @@ const float *sotto_row(sotto_model *s, uint32_t row, uint32_t *entry, uint32_t *
     return m->logits + (size_t)row * m->hp.n_vocab;
 }
 
-double sotto_run_progress(const sotto_model *s) { return run_progress(&s->m); }
+double sotto_run_progress(const sotto_model *s) {
+    return run_progress(&s->m);
+}

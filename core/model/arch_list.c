@@ -2,14 +2,16 @@
 #include "model/arch.h"
 #include <string.h>
 
-#define ARCHS(X)                                                                              \
-    X(llama) X(mistral3) X(llama4) X(smollm3) X(arcee) X(apertus) X(minicpm) X(qwen2)         \
-    X(qwen2moe) X(qwen3) X(qwen3moe) X(gemma) X(gemma2) X(gemma3) X(phi2) X(phi3) X(phimoe)   \
-    X(olmo) X(olmo2) X(olmoe) X(gpt_oss) X(granite) X(granitemoe) X(deepseek) X(dots1)        \
-    X(bailingmoe2) X(ernie4_5) X(ernie4_5_moe) X(glm4) X(glm4moe) X(chatglm) X(hunyuan_dense) \
-    X(hunyuan_moe) X(minimax_m2) X(seed_oss) X(exaone) X(exaone4) X(internlm2) X(baichuan)    \
-    X(xverse) X(orion) X(nemotron) X(stablelm) X(starcoder) X(starcoder2) X(codeshell)        \
-    X(refact) X(command_r) X(cohere2) X(dbrx) X(falcon) X(gptneox) X(gpt2) X(bloom) X(mpt)
+#define ARCHS(X)                                                                                   \
+    X(llama)                                                                                       \
+    X(mistral3) X(llama4) X(smollm3) X(arcee) X(apertus) X(minicpm) X(qwen2) X(qwen2moe) X(qwen3)  \
+        X(qwen3moe) X(gemma) X(gemma2) X(gemma3) X(phi2) X(phi3) X(phimoe) X(olmo) X(olmo2)        \
+            X(olmoe) X(gpt_oss) X(granite) X(granitemoe) X(deepseek) X(dots1) X(bailingmoe2)       \
+                X(ernie4_5) X(ernie4_5_moe) X(glm4) X(glm4moe) X(chatglm) X(hunyuan_dense)         \
+                    X(hunyuan_moe) X(minimax_m2) X(seed_oss) X(exaone) X(exaone4) X(internlm2)     \
+                        X(baichuan) X(xverse) X(orion) X(nemotron) X(stablelm) X(starcoder)        \
+                            X(starcoder2) X(codeshell) X(refact) X(command_r) X(cohere2) X(dbrx)   \
+                                X(falcon) X(gptneox) X(gpt2) X(bloom) X(mpt)
 
 #define X(name) extern const struct arch arch_##name;
 ARCHS(X)
@@ -23,11 +25,14 @@ static const struct arch *const list[] = {
 
 enum { N_ARCHS = sizeof list / sizeof *list, NAME_MAX_COMPARED = 32 };
 
-const struct arch *arch_at(uint32_t i) { return i < N_ARCHS ? list[i] : NULL; }
+const struct arch *arch_at(uint32_t i) {
+    return i < N_ARCHS ? list[i] : NULL;
+}
 
 const struct arch *arch_find(struct gguf_str name) {
     for (uint32_t i = 0; i < N_ARCHS; i++)
-        if (strlen(list[i]->name) == name.size && !memcmp(list[i]->name, name.text, name.size)) return list[i];
+        if (strlen(list[i]->name) == name.size && !memcmp(list[i]->name, name.text, name.size))
+            return list[i];
     return NULL;
 }
 

@@ -1,10 +1,12 @@
-/* The loader: the file's bytes go straight to their place and are packed tile by tile as rows become complete.
+/* The loader: the file's bytes go straight to their place and are packed tile by tile as rows
+ * become complete.
  *
- * Invariant: `list` holds what was committed, so bytes that come again go to the discard buffer and a tile is
- * packed exactly once, by the commit that brings its last byte. One thread feeds; others read `ready`. */
+ * Invariant: `list` holds what was committed, so bytes that come again go to the discard buffer and
+ * a tile is packed exactly once, by the commit that brings its last byte. One thread feeds; others
+ * read `ready`. */
 #include "base/bytes.h"
-#include <string.h>
 #include "model/model.h"
+#include <string.h>
 
 static int64_t place_order(const struct weight *a, const struct weight *b) {
     if (a->part != b->part) return (int64_t)a->part - (int64_t)b->part;
@@ -16,7 +18,8 @@ static void sort_by_place(struct model *m) { /* heap sort: n may be some ten tho
     const struct weight *w = m->weights.list;
     for (uint32_t i = 0; i < n; i++) o[i] = i;
     for (uint32_t start = n / 2, end = n; end > 1;) {
-        if (start > 0) start--;
+        if (start > 0)
+            start--;
         else {
             uint32_t last = o[--end];
             o[end] = o[0], o[0] = last;
@@ -30,7 +33,10 @@ static void sort_by_place(struct model *m) { /* heap sort: n may be some ten tho
     }
 }
 
-struct wanted { struct model *m; uint32_t n; };
+struct wanted {
+    struct model *m;
+    uint32_t n;
+};
 
 static void want(void *arg, int32_t w) {
     struct wanted *want = arg;
@@ -46,19 +52,24 @@ int feed_start(struct model *m, struct fail *f) {
     feed->n = 0, feed->loaded = feed->total = 0;
     for (uint32_t i = 0; i < m->plan.n_ops; i++) op_weights(&m->plan.ops[i], want, &order);
     for (uint32_t i = 0; i < m->weights.n; i++) want(&order, (int32_t)i); /* those no op reads */
-    for (uint32_t i = 0; i < m->weights.n; i++) m->weights.list[i].loaded = 0, feed->total += m->weights.list[i].file_bytes;
+    for (uint32_t i = 0; i < m->weights.n; i++)
+        m->weights.list[i].loaded = 0, feed->total += m->weights.list[i].file_bytes;
     sort_by_place(m);
     for (uint32_t i = 1; i < m->weights.n; i++) {
-        const struct weight *a = &m->weights.list[feed->order[i - 1]], *b = &m->weights.list[feed->order[i]];
+        const struct weight *a = &m->weights.list[feed->order[i - 1]],
+                            *b = &m->weights.list[feed->order[i]];
         if (a->part == b->part && a->file_at + a->file_bytes > b->file_at)
-            return fail(f, SOTTO_FORMAT, b->file_at, "the tensors %.*s and %.*s overlap in the file", (int)a->name.size, a->name.text,
-                        (int)b->name.size, b->name.text);
+            return fail(f, SOTTO_FORMAT, b->file_at,
+                        "the tensors %.*s and %.*s overlap in the file", (int)a->name.size,
+                        a->name.text, (int)b->name.size, b->name.text);
     }
     return SOTTO_OK;
 }
 
 /* Weight i in file order. */
-static struct weight *placed(struct model *m, uint32_t i) { return &m->weights.list[m->feed.order[i]]; }
+static struct weight *placed(struct model *m, uint32_t i) {
+    return &m->weights.list[m->feed.order[i]];
+}
 
 /* First weight (in file order) that ends after offset. */
 static uint32_t find_weight(struct model *m, uint32_t part, uint64_t offset) {
@@ -66,8 +77,10 @@ static uint32_t find_weight(struct model *m, uint32_t part, uint64_t offset) {
     while (low < high) {
         uint32_t middle = (low + high) / 2;
         struct weight *w = placed(m, middle);
-        if (w->part < part || (w->part == part && w->file_at + w->file_bytes <= offset)) low = middle + 1;
-        else high = middle;
+        if (w->part < part || (w->part == part && w->file_at + w->file_bytes <= offset))
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low;
 }
@@ -78,8 +91,10 @@ static uint32_t find_interval(const struct feed *feed, uint32_t part, uint64_t o
     while (low < high) {
         uint32_t middle = (low + high) / 2;
         const struct interval *i = &feed->list[middle];
-        if (i->part < part || (i->part == part && i->to <= offset)) low = middle + 1;
-        else high = middle;
+        if (i->part < part || (i->part == part && i->to <= offset))
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low;
 }
@@ -88,24 +103,30 @@ static uint32_t find_interval(const struct feed *feed, uint32_t part, uint64_t o
 static uint8_t *place_of(const struct weight *w, uint64_t at, uint64_t *n) {
     if (w->vector) {
         *n = w->file_bytes - at;
-        return w->data + (w->slice_bytes - w->file_bytes) + at; /* at the end, to be widened upwards in place */
+        return w->data + (w->slice_bytes - w->file_bytes) +
+               at; /* at the end, to be widened upwards in place */
     }
-    uint64_t slice_file = (uint64_t)w->rows * w->row_bytes, slice = at / slice_file, inside = at % slice_file;
+    uint64_t slice_file = (uint64_t)w->rows * w->row_bytes, slice = at / slice_file,
+             inside = at % slice_file;
     *n = slice_file - inside;
     return w->data + slice * w->slice_bytes + inside;
 }
 
-static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static uint64_t smaller(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
 
 uint8_t *feed_target(struct model *m, uint32_t part, uint64_t offset, size_t *bytes) {
     struct feed *feed = &m->feed;
     uint32_t i = find_interval(feed, part, offset), at = find_weight(m, part, offset);
     const struct interval *next = i < feed->n && feed->list[i].part == part ? &feed->list[i] : NULL;
-    const struct weight *w = at < m->weights.n && placed(m, at)->part == part ? placed(m, at) : NULL;
+    const struct weight *w =
+        at < m->weights.n && placed(m, at)->part == part ? placed(m, at) : NULL;
     uint64_t n = FEED_DISCARD;
     uint8_t *to = feed->discard;
-    if (next && next->from <= offset) n = smaller(n, next->to - offset); /* came before */
-    else if (!w || w->file_at > offset) {                                 /* between tensors */
+    if (next && next->from <= offset)
+        n = smaller(n, next->to - offset); /* came before */
+    else if (!w || w->file_at > offset) {  /* between tensors */
         if (w) n = smaller(n, w->file_at - offset);
         if (next) n = smaller(n, next->from - offset);
     } else {
@@ -116,8 +137,10 @@ uint8_t *feed_target(struct model *m, uint32_t part, uint64_t offset, size_t *by
     return to;
 }
 
-/* Adds [from, to), which overlaps nothing, merging neighbours; *merged is what it became part of. */
-static int add_interval(struct feed *feed, uint32_t part, uint64_t from, uint64_t to, struct interval *merged, struct fail *f) {
+/* Adds [from, to), which overlaps nothing, merging neighbours; *merged is what it became part of.
+ */
+static int add_interval(struct feed *feed, uint32_t part, uint64_t from, uint64_t to,
+                        struct interval *merged, struct fail *f) {
     uint32_t i = find_interval(feed, part, from);
     bool joins_next = i < feed->n && feed->list[i].part == part && feed->list[i].from == to;
     bool joins_last = i > 0 && feed->list[i - 1].part == part && feed->list[i - 1].to == from;
@@ -125,11 +148,15 @@ static int add_interval(struct feed *feed, uint32_t part, uint64_t from, uint64_
         feed->list[i - 1].to = feed->list[i].to;
         memmove(&feed->list[i], &feed->list[i + 1], (feed->n - i - 1) * sizeof *feed->list);
         feed->n--, i--;
-    } else if (joins_last) feed->list[--i].to = to;
-    else if (joins_next) feed->list[i].from = from;
+    } else if (joins_last)
+        feed->list[--i].to = to;
+    else if (joins_next)
+        feed->list[i].from = from;
     else {
         if (feed->n == FEED_INTERVALS)
-            return fail(f, SOTTO_LIMIT, from, "the file arrives in more than %d separate pieces; feed it in larger ones", FEED_INTERVALS);
+            return fail(f, SOTTO_LIMIT, from,
+                        "the file arrives in more than %d separate pieces; feed it in larger ones",
+                        FEED_INTERVALS);
         memmove(&feed->list[i + 1], &feed->list[i], (feed->n - i) * sizeof *feed->list);
         feed->list[i] = (struct interval){.from = from, .to = to, .part = part};
         feed->n++;
@@ -148,12 +175,16 @@ static void widen(struct weight *w) {
     }
 }
 
-/* Packs the tiles of w that [from, to) of its file range touches and `whole` covers; returns their file bytes. */
-static uint64_t pack_tiles(struct model *m, struct weight *w, uint64_t from, uint64_t to, const struct interval *whole) {
-    uint64_t slice_file = (uint64_t)w->rows * w->row_bytes, tile_file = TILE_ROWS * (uint64_t)w->row_bytes, done = 0;
+/* Packs the tiles of w that [from, to) of its file range touches and `whole` covers; returns their
+ * file bytes. */
+static uint64_t pack_tiles(struct model *m, struct weight *w, uint64_t from, uint64_t to,
+                           const struct interval *whole) {
+    uint64_t slice_file = (uint64_t)w->rows * w->row_bytes,
+             tile_file = TILE_ROWS * (uint64_t)w->row_bytes, done = 0;
     while (from < to) {
         uint64_t slice = from / slice_file, tile = from % slice_file / tile_file;
-        uint64_t start = slice * slice_file + tile * tile_file, size = smaller(tile_file, slice_file - tile * tile_file);
+        uint64_t start = slice * slice_file + tile * tile_file,
+                 size = smaller(tile_file, slice_file - tile * tile_file);
         if (whole->from <= w->file_at + start && w->file_at + start + size <= whole->to) {
             uint8_t *at = w->data + slice * w->slice_bytes + tile * tile_file;
             memset(at + size, 0, (size_t)(tile_file - size)); /* rows that the last tile lacks */
@@ -177,7 +208,8 @@ int feed_commit(struct model *m, uint32_t part, uint64_t offset, size_t bytes, s
     int rc = add_interval(feed, part, offset, offset + bytes, &whole, f);
     if (rc) return rc;
     uint64_t from = offset - w->file_at, done = 0;
-    if (!w->vector) done = pack_tiles(m, w, from, from + bytes, &whole);
+    if (!w->vector)
+        done = pack_tiles(m, w, from, from + bytes, &whole);
     else if (whole.from <= w->file_at && w->file_at + w->file_bytes <= whole.to) {
         widen(w);
         done = w->file_bytes;

@@ -7,13 +7,15 @@
 
 /* One key: where it goes, what it may be. */
 struct key_row {
-    const char *key;        /* without the architecture's prefix */
-    uint16_t at;            /* offset in struct hparams */
+    const char *key; /* without the architecture's prefix */
+    uint16_t at;     /* offset in struct hparams */
     bool real, required;
     double missing, low, high;
 };
-#define U32(key, field, required, missing, low, high) {key, offsetof(struct hparams, field), false, required, missing, low, high}
-#define F32(key, field, missing, low, high) {key, offsetof(struct hparams, field), true, false, missing, low, high}
+#define U32(key, field, required, missing, low, high)                                              \
+    {key, offsetof(struct hparams, field), false, required, missing, low, high}
+#define F32(key, field, missing, low, high)                                                        \
+    {key, offsetof(struct hparams, field), true, false, missing, low, high}
 
 static const struct key_row rows[] = {
     U32("block_count", n_layer, true, 0, 1, MAX_LAYERS),
@@ -45,7 +47,12 @@ static const struct key_row rows[] = {
     F32("logit_scale", logit_scale, 0, 0, 1e6),
 };
 
-struct reader { const struct gguf *g; struct fail *f; struct gguf_str arch; char key[160]; };
+struct reader {
+    const struct gguf *g;
+    struct fail *f;
+    struct gguf_str arch;
+    char key[160];
+};
 
 /* arch.name as a key, in r->key. */
 static const char *full_key(struct reader *r, const char *name) {
@@ -56,11 +63,13 @@ static const char *full_key(struct reader *r, const char *name) {
 static int read_row(struct reader *r, struct hparams *hp, const struct key_row *row) {
     const char *key = full_key(r, row->key);
     const struct gguf_kv *kv = gguf_find(r->g, key);
-    if (!kv && row->required) return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE, "the key %s is missing", key);
+    if (!kv && row->required)
+        return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE, "the key %s is missing", key);
     double v = kv ? gguf_f64(r->g, key, row->missing) : row->missing;
     if (kv && kv->type == GGUF_ARRAY && kv->count) v = gguf_num_at(r->g, kv, 0);
     if (kv && !(v >= row->low && v <= row->high))
-        return fail(r->f, SOTTO_FORMAT, kv->at, "%s is %g; this engine takes %g to %g", key, v, row->low, row->high);
+        return fail(r->f, SOTTO_FORMAT, kv->at, "%s is %g; this engine takes %g to %g", key, v,
+                    row->low, row->high);
     uint8_t *to = (uint8_t *)hp + row->at;
     uint32_t u = row->real ? 0 : (uint32_t)v;
     float real = (float)v;
@@ -69,21 +78,26 @@ static int read_row(struct reader *r, struct hparams *hp, const struct key_row *
 }
 
 /* Value of a key that may be one number or one a layer. */
-static int read_layered(struct reader *r, const struct hparams *hp, const char *name, uint32_t layer, bool required,
-                        uint32_t missing, uint32_t low, uint32_t high, uint32_t *out) {
+static int read_layered(struct reader *r, const struct hparams *hp, const char *name,
+                        uint32_t layer, bool required, uint32_t missing, uint32_t low,
+                        uint32_t high, uint32_t *out) {
     const char *key = full_key(r, name);
     const struct gguf_kv *kv = gguf_find(r->g, key);
     *out = missing;
-    if (!kv) return required ? fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE, "the key %s is missing", key) : SOTTO_OK;
+    if (!kv)
+        return required ? fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE, "the key %s is missing", key)
+                        : SOTTO_OK;
     double v;
     if (kv->type == GGUF_ARRAY) {
         if (kv->count < hp->n_layer)
             return fail(r->f, SOTTO_FORMAT, kv->at, "%s has %llu entries for %u blocks", key,
                         (unsigned long long)kv->count, hp->n_layer);
         v = gguf_num_at(r->g, kv, layer);
-    } else v = gguf_f64(r->g, key, missing);
+    } else
+        v = gguf_f64(r->g, key, missing);
     if (!(v >= low && v <= high))
-        return fail(r->f, SOTTO_FORMAT, kv->at, "%s is %g; this engine takes %u to %u", key, v, low, high);
+        return fail(r->f, SOTTO_FORMAT, kv->at, "%s is %g; this engine takes %u to %u", key, v, low,
+                    high);
     *out = (uint32_t)v;
     return SOTTO_OK;
 }
@@ -96,28 +110,37 @@ static int read_rope(struct reader *r, struct hparams *hp) {
                     full_key(r, "rope.scaling.factor"), (double)factor);
     hp->rope_scale = factor == 0 ? 1 : 1 / factor;
     struct gguf_str kind = gguf_string(r->g, full_key(r, "rope.scaling.type"));
-    static const struct { const char *name; uint32_t scaling; } kinds[] = {
-        {"none", SCALING_NONE}, {"linear", SCALING_LINEAR}, {"yarn", SCALING_YARN}, {"longrope", SCALING_LONGROPE}};
+    static const struct {
+        const char *name;
+        uint32_t scaling;
+    } kinds[] = {{"none", SCALING_NONE},
+                 {"linear", SCALING_LINEAR},
+                 {"yarn", SCALING_YARN},
+                 {"longrope", SCALING_LONGROPE}};
     hp->scaling = SCALING_LINEAR;
     bool known = !kind.text;
     for (size_t i = 0; kind.text && i < sizeof kinds / sizeof *kinds; i++)
         if (strlen(kinds[i].name) == kind.size && !memcmp(kinds[i].name, kind.text, kind.size))
             hp->scaling = kinds[i].scaling, known = true;
     if (!known)
-        return fail(r->f, SOTTO_UNSUPPORTED, FAIL_NOWHERE, "rope scaling \"%.*s\" is not known to this engine",
+        return fail(r->f, SOTTO_UNSUPPORTED, FAIL_NOWHERE,
+                    "rope scaling \"%.*s\" is not known to this engine",
                     (int)(kind.size < 40 ? kind.size : 40), kind.text);
     if (hp->scaling == SCALING_NONE) hp->rope_scale = 1;
     if (!hp->n_ctx_orig) hp->n_ctx_orig = hp->n_ctx_train;
     if (hp->yarn_ext_factor < 0) hp->yarn_ext_factor = hp->scaling == SCALING_YARN ? 1 : 0;
     hp->local_unscaled = hp->arch->local_rope_unscaled || hp->arch->local_rope_base > 0;
     if (hp->rope_base_local == 0)
-        hp->rope_base_local = hp->arch->local_rope_base > 0 ? hp->arch->local_rope_base : hp->rope_base;
+        hp->rope_base_local =
+            hp->arch->local_rope_base > 0 ? hp->arch->local_rope_base : hp->rope_base;
     return SOTTO_OK;
 }
 
 static int read_norm(struct reader *r, struct hparams *hp) {
-    const char *own = hp->arch->norm == NORM_RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
-    const char *other = hp->arch->norm == NORM_RMS ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon";
+    const char *own = hp->arch->norm == NORM_RMS ? "attention.layer_norm_rms_epsilon"
+                                                 : "attention.layer_norm_epsilon";
+    const char *other = hp->arch->norm == NORM_RMS ? "attention.layer_norm_epsilon"
+                                                   : "attention.layer_norm_rms_epsilon";
     double eps = gguf_f64(r->g, full_key(r, own), -1);
     if (eps < 0) eps = gguf_f64(r->g, full_key(r, other), 1e-5);
     if (!(eps >= 0 && eps < 1))
@@ -136,25 +159,34 @@ static bool is_windowed(const struct hparams *hp, uint32_t layer) {
 static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
     struct layer_hp *l = &hp->layers[i];
     int rc = read_layered(r, hp, "attention.head_count", i, true, 0, 1, 1024, &l->n_head);
-    if (!rc) rc = read_layered(r, hp, "attention.head_count_kv", i, false, l->n_head, 1, 1024, &l->n_kv_head);
+    if (!rc)
+        rc = read_layered(r, hp, "attention.head_count_kv", i, false, l->n_head, 1, 1024,
+                          &l->n_kv_head);
     if (rc) return rc;
     uint32_t head = hp->n_embd / l->n_head;
     rc = read_layered(r, hp, "attention.key_length", i, false, head, 1, MAX_HEAD_DIM, &l->dim_k);
-    if (!rc) rc = read_layered(r, hp, "attention.value_length", i, false, head, 1, MAX_HEAD_DIM, &l->dim_v);
+    if (!rc)
+        rc = read_layered(r, hp, "attention.value_length", i, false, head, 1, MAX_HEAD_DIM,
+                          &l->dim_v);
     if (!rc) rc = read_layered(r, hp, "feed_forward_length", i, false, 0, 0, 1 << 20, &l->n_ff);
-    if (!rc) rc = read_layered(r, hp, "rope.dimension_count", i, false, l->dim_k, 0, MAX_HEAD_DIM, &l->n_rot);
+    if (!rc)
+        rc = read_layered(r, hp, "rope.dimension_count", i, false, l->dim_k, 0, MAX_HEAD_DIM,
+                          &l->n_rot);
     if (rc) return rc;
     if (!l->dim_k || l->dim_k > MAX_HEAD_DIM || !l->dim_v || l->dim_v > MAX_HEAD_DIM)
-        return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE, "%u embeddings over %u heads give heads of %u; 1 to %d are possible",
+        return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
+                    "%u embeddings over %u heads give heads of %u; 1 to %d are possible",
                     hp->n_embd, l->n_head, l->dim_k, MAX_HEAD_DIM);
     if (l->n_head % l->n_kv_head)
-        return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE, "attention.head_count %u is no multiple of attention.head_count_kv %u",
+        return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
+                    "attention.head_count %u is no multiple of attention.head_count_kv %u",
                     l->n_head, l->n_kv_head);
     if (l->n_rot > l->dim_k || l->n_rot % 2)
-        return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE, "rope.dimension_count %u does not fit heads of %u", l->n_rot, l->dim_k);
+        return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
+                    "rope.dimension_count %u does not fit heads of %u", l->n_rot, l->dim_k);
     l->window = is_windowed(hp, i) ? hp->window : 0;
     bool still = hp->arch->no_rope == LAYERS_EVERY_FOURTH ? i % 4 == 3
-               : hp->arch->no_rope == LAYERS_GLOBAL       ? hp->window && !l->window
+                 : hp->arch->no_rope == LAYERS_GLOBAL     ? hp->window && !l->window
                                                           : false;
     l->rope = (uint8_t)(still || !l->n_rot ? ROPE_NONE : hp->arch->rope);
     l->rope_set = l->window && (hp->local_unscaled || hp->rope_base_local != hp->rope_base);
@@ -162,7 +194,8 @@ static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
 }
 
 static int read_xielu(struct reader *r, struct hparams *hp) {
-    static const char *const keys[4] = {"xielu.alpha_n", "xielu.alpha_p", "xielu.beta", "xielu.eps"};
+    static const char *const keys[4] = {"xielu.alpha_n", "xielu.alpha_p", "xielu.beta",
+                                        "xielu.eps"};
     for (int k = 0; k < 4; k++) {
         const struct gguf_kv *kv = gguf_find(r->g, keys[k]);
         if (!kv) return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE, "the key %s is missing", keys[k]);
@@ -174,15 +207,19 @@ static int read_xielu(struct reader *r, struct hparams *hp) {
 
 static int read_experts(struct reader *r, struct hparams *hp) {
     if (hp->n_expert && (!hp->n_expert_used || hp->n_expert_used > hp->n_expert))
-        return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE, "expert_used_count is %u of %u experts", hp->n_expert_used, hp->n_expert);
-    if (hp->n_group > 1 && (hp->n_expert % hp->n_group || !hp->n_group_used || hp->n_group_used > hp->n_group))
-        return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE, "expert_group_count %u with %u used does not divide %u experts",
-                    hp->n_group, hp->n_group_used, hp->n_expert);
+        return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE, "expert_used_count is %u of %u experts",
+                    hp->n_expert_used, hp->n_expert);
+    if (hp->n_group > 1 &&
+        (hp->n_expert % hp->n_group || !hp->n_group_used || hp->n_group_used > hp->n_group))
+        return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
+                    "expert_group_count %u with %u used does not divide %u experts", hp->n_group,
+                    hp->n_group_used, hp->n_expert);
     hp->moe_norm = gguf_bool(r->g, full_key(r, "expert_weights_norm"), !hp->arch->moe_raw_weights);
     uint64_t gate = gguf_u64(r->g, full_key(r, "expert_gating_func"), 0);
     static const uint8_t gates[] = {0, MOE_SOFTMAX, MOE_SIGMOID, MOE_SOFTMAX_CHOSEN};
     if (gate >= sizeof gates)
-        return fail(r->f, SOTTO_UNSUPPORTED, FAIL_NOWHERE, "expert_gating_func %llu is not known to this engine",
+        return fail(r->f, SOTTO_UNSUPPORTED, FAIL_NOWHERE,
+                    "expert_gating_func %llu is not known to this engine",
                     (unsigned long long)gate);
     hp->moe_gate = gate ? gates[gate] : (uint32_t)hp->arch->moe_gate;
     if (hp->moe_scale == 0) hp->moe_scale = 1;
@@ -192,38 +229,48 @@ static int read_experts(struct reader *r, struct hparams *hp) {
 int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, struct fail *f) {
     struct reader r = {.g = g, .f = f, .arch = gguf_string(g, "general.architecture")};
     *hp = (struct hparams){0};
-    if (!r.arch.text) return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "the key general.architecture is missing");
+    if (!r.arch.text)
+        return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "the key general.architecture is missing");
     hp->arch = arch_find(r.arch);
     if (!hp->arch)
-        return fail(f, SOTTO_UNSUPPORTED, FAIL_NOWHERE, "architecture \"%.*s\" is not known to this engine; the nearest it knows is %s",
+        return fail(f, SOTTO_UNSUPPORTED, FAIL_NOWHERE,
+                    "architecture \"%.*s\" is not known to this engine; the nearest it knows is %s",
                     (int)(r.arch.size < 60 ? r.arch.size : 60), r.arch.text, arch_nearest(r.arch));
     int rc = SOTTO_OK;
     for (size_t i = 0; i < sizeof rows / sizeof *rows && !rc; i++) rc = read_row(&r, hp, &rows[i]);
     if (rc) return rc;
     const struct gguf_tensor *embd = gguf_find_tensor(g, "token_embd.weight");
-    if (!embd) return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor token_embd.weight is missing");
+    if (!embd)
+        return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor token_embd.weight is missing");
     if (embd->ne[1] < 1 || embd->ne[1] > MAX_VOCAB)
-        return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "token_embd.weight has %llu rows; this engine takes 1 to %d tokens",
+        return fail(f, SOTTO_FORMAT, FAIL_NOWHERE,
+                    "token_embd.weight has %llu rows; this engine takes 1 to %d tokens",
                     (unsigned long long)embd->ne[1], MAX_VOCAB);
     hp->n_vocab = (uint32_t)embd->ne[1];
 
     const struct arch *a = hp->arch;
     bool has_window = a->window_period || a->window_all;
-    if (!has_window) hp->window = 0;
-    else if (!hp->window && !a->window_from_file) hp->window = a->window_default;
-    uint64_t period = gguf_u64(g, full_key(&r, "attention.sliding_window_pattern"), a->window_period);
+    if (!has_window)
+        hp->window = 0;
+    else if (!hp->window && !a->window_from_file)
+        hp->window = a->window_default;
+    uint64_t period =
+        gguf_u64(g, full_key(&r, "attention.sliding_window_pattern"), a->window_period);
     hp->window_period = period >= 1 && period <= MAX_LAYERS ? (uint32_t)period : a->window_period;
     hp->parallel = a->parallel_by_key && gguf_bool(g, full_key(&r, "use_parallel_residual"), true);
     if (a->embd_scale_sqrt) hp->embd_scale = f_sqrt((float)hp->n_embd);
-    if (a->temperature_scale > 0 && hp->temperature_scale == 0) hp->temperature_scale = a->temperature_scale;
+    if (a->temperature_scale > 0 && hp->temperature_scale == 0)
+        hp->temperature_scale = a->temperature_scale;
     if (!hp->temperature_step) hp->temperature_step = a->temperature_step;
     if (a->alibi && hp->alibi_bias == 0) hp->alibi_bias = a->alibi_default;
     if (!a->alibi) hp->alibi_bias = 0;
 
-    if ((rc = read_rope(&r, hp)) || (rc = read_norm(&r, hp)) || (rc = read_experts(&r, hp))) return rc;
+    if ((rc = read_rope(&r, hp)) || (rc = read_norm(&r, hp)) || (rc = read_experts(&r, hp)))
+        return rc;
     if (hp->temperature_scale > 0 && !hp->temperature_step) hp->temperature_step = hp->n_ctx_orig;
     hp->layers = HEAP_ZERO(heap, struct layer_hp, hp->n_layer);
-    if (!hp->layers) return fail(f, SOTTO_MEMORY, FAIL_NOWHERE, "no memory for %u blocks", hp->n_layer);
+    if (!hp->layers)
+        return fail(f, SOTTO_MEMORY, FAIL_NOWHERE, "no memory for %u blocks", hp->n_layer);
     for (uint32_t i = 0; i < hp->n_layer && !rc; i++) rc = read_layer(&r, hp, i);
     if (!rc && a->act == FFN_XIELU) rc = read_xielu(&r, hp);
     if (!rc) {

@@ -1,7 +1,7 @@
 /* Hyperparameters: the numbers of a model, read from GGUF metadata by a table and checked.
  *
- * After hparams_read every number is within fixed bounds, so that products of two or three of them fit
- * 64 bits and a layout can be computed before anything is allocated.
+ * After hparams_read every number is within fixed bounds, so that products of two or three of them
+ * fit 64 bits and a layout can be computed before anything is allocated.
  */
 #ifndef SOTTO_MODEL_HPARAMS_H
 #define SOTTO_MODEL_HPARAMS_H
@@ -12,13 +12,13 @@
 
 enum { MAX_LAYERS = 512, MAX_EXPERTS = 512, MAX_HEAD_DIM = 1024, MAX_VOCAB = 1 << 22 };
 
-struct layer_hp {              /* what may differ from layer to layer */
+struct layer_hp { /* what may differ from layer to layer */
     uint32_t n_head, n_kv_head, dim_k, dim_v, n_ff;
     uint32_t n_rot;
-    uint32_t window;           /* 0: sees everything */
-    uint8_t rope;              /* enum rope_kind */
-    uint8_t rope_set;          /* which of the model's cos/sin tables */
-    float xielu[4];            /* alpha_n, alpha_p, beta, eps */
+    uint32_t window;  /* 0: sees everything */
+    uint8_t rope;     /* enum rope_kind */
+    uint8_t rope_set; /* which of the model's cos/sin tables */
+    float xielu[4];   /* alpha_n, alpha_p, beta, eps */
 };
 
 enum rope_scaling { SCALING_NONE, SCALING_LINEAR, SCALING_YARN, SCALING_LONGROPE };
@@ -36,18 +36,20 @@ struct hparams {
     /* attention */
     uint32_t window, window_period;
     float attn_scale, attn_softcap, clamp_qkv, alibi_bias;
-    uint32_t temperature_step; float temperature_scale;
+    uint32_t temperature_step;
+    float temperature_scale;
     /* experts */
     uint32_t n_expert, n_expert_used, n_group, n_group_used, moe_gate;
-    bool moe_norm; float moe_scale;
+    bool moe_norm;
+    float moe_scale;
     /* scales; 0: none */
     float embd_scale, residual_scale, logit_scale, logit_softcap;
     bool parallel;
-    struct layer_hp *layers;   /* [n_layer], owned */
+    struct layer_hp *layers; /* [n_layer], owned */
 };
 
-/* Reads the keys of g's architecture; allocates hp->layers. UNSUPPORTED names an unknown architecture and the
- * nearest known, FORMAT names the key that is missing or out of bounds. */
+/* Reads the keys of g's architecture; allocates hp->layers. UNSUPPORTED names an unknown
+ * architecture and the nearest known, FORMAT names the key that is missing or out of bounds. */
 int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, struct fail *f);
 void hparams_free(struct hparams *hp, struct heap *heap);
 

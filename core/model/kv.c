@@ -1,10 +1,12 @@
 #include "model/kv.h"
 #include <string.h>
 
-static uint32_t pages_for(uint32_t positions) { return (positions + KV_PAGE - 1) / KV_PAGE; }
+static uint32_t pages_for(uint32_t positions) {
+    return (positions + KV_PAGE - 1) / KV_PAGE;
+}
 
-void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint32_t context, uint32_t n_sequences,
-               uint32_t batch, struct layout *l) {
+void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint32_t context,
+               uint32_t n_sequences, uint32_t batch, struct layout *l) {
     kv->type = type;
     kv->n_groups = 0;
     kv->n_layers = hp->n_layer;
@@ -12,13 +14,20 @@ void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint3
     for (uint32_t i = 0; i < hp->n_layer; i++) {
         const struct layer_hp *h = &hp->layers[i];
         uint32_t g = 0;
-        /* a third kind of window would share the last group: its pages then live as long as the widest needs */
+        /* a third kind of window would share the last group: its pages then live as long as the
+         * widest needs */
         while (g < kv->n_groups && kv->groups[g].window != h->window) g++;
         if (g == KV_GROUPS) {
             g--;
-            kv->groups[g].window = kv->groups[g].window && h->window ? (h->window > kv->groups[g].window ? h->window : kv->groups[g].window) : 0;
-        } else if (g == kv->n_groups) kv->groups[kv->n_groups++] = (struct kv_group){.window = h->window};
-        struct kv_layer at = {.group = g, .k_row = kv_row_bytes(type, h->dim_k), .v_row = kv_row_bytes(type, h->dim_v)};
+            kv->groups[g].window =
+                kv->groups[g].window && h->window
+                    ? (h->window > kv->groups[g].window ? h->window : kv->groups[g].window)
+                    : 0;
+        } else if (g == kv->n_groups)
+            kv->groups[kv->n_groups++] = (struct kv_group){.window = h->window};
+        struct kv_layer at = {.group = g,
+                              .k_row = kv_row_bytes(type, h->dim_k),
+                              .v_row = kv_row_bytes(type, h->dim_v)};
         at.k_at = kv->groups[g].page_bytes;
         at.v_at = at.k_at + (uint64_t)h->n_kv_head * KV_PAGE * at.k_row;
         kv->groups[g].page_bytes = at.v_at + (uint64_t)h->n_kv_head * KV_PAGE * at.v_row;
@@ -29,7 +38,8 @@ void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint3
         group->table_pages = pages_for(context);
         uint64_t each = group->table_pages;
         /* the window, the batch being written, and the ragged ends of both */
-        uint64_t windowed = group->window ? (uint64_t)pages_for(group->window) + pages_for(batch) + 2 : each;
+        uint64_t windowed =
+            group->window ? (uint64_t)pages_for(group->window) + pages_for(batch) + 2 : each;
         if (windowed < each) each = windowed;
         uint64_t n = each * n_sequences;
         group->n_pages = n > 0x7fffffff ? 0x7fffffff : (uint32_t)n;
@@ -43,17 +53,20 @@ void kv_reset(struct kv *kv) {
     for (uint32_t g = 0; g < kv->n_groups; g++) {
         struct kv_group *group = &kv->groups[g];
         group->n_free = group->n_pages;
-        for (uint32_t i = 0; i < group->n_pages; i++) group->counts[i] = 0, group->free[i] = group->n_pages - 1 - i;
+        for (uint32_t i = 0; i < group->n_pages; i++)
+            group->counts[i] = 0, group->free[i] = group->n_pages - 1 - i;
     }
 }
 
 uint64_t kv_bytes(const struct kv *kv) {
     uint64_t sum = 0;
-    for (uint32_t g = 0; g < kv->n_groups; g++) sum += kv->groups[g].page_bytes * kv->groups[g].n_pages;
+    for (uint32_t g = 0; g < kv->n_groups; g++)
+        sum += kv->groups[g].page_bytes * kv->groups[g].n_pages;
     return sum;
 }
 
-uint32_t kv_need(const struct kv *kv, const struct kv_seq *s, uint32_t g, uint32_t from, uint32_t to) {
+uint32_t kv_need(const struct kv *kv, const struct kv_seq *s, uint32_t g, uint32_t from,
+                 uint32_t to) {
     uint32_t need = 0;
     for (uint32_t i = from / KV_PAGE; i < pages_for(to); i++) {
         uint32_t page = s->pages[g][i];
@@ -91,14 +104,17 @@ void kv_release_behind(struct kv *kv, struct kv_seq *s, uint32_t at) {
     for (uint32_t g = 0; g < kv->n_groups; g++) {
         struct kv_group *group = &kv->groups[g];
         if (!group->window || at < group->window) continue;
-        uint32_t first = (at - group->window + 1) / KV_PAGE; /* the oldest page a query at `at` sees */
-        for (uint32_t i = first; i-- > 0 && s->pages[g][i] != KV_NO_PAGE;) release(group, &s->pages[g][i]);
+        uint32_t first =
+            (at - group->window + 1) / KV_PAGE; /* the oldest page a query at `at` sees */
+        for (uint32_t i = first; i-- > 0 && s->pages[g][i] != KV_NO_PAGE;)
+            release(group, &s->pages[g][i]);
     }
 }
 
 void kv_truncate(struct kv *kv, struct kv_seq *s, uint32_t n) {
     for (uint32_t g = 0; g < kv->n_groups; g++)
-        for (uint32_t i = pages_for(n); i < kv->groups[g].table_pages; i++) release(&kv->groups[g], &s->pages[g][i]);
+        for (uint32_t i = pages_for(n); i < kv->groups[g].table_pages; i++)
+            release(&kv->groups[g], &s->pages[g][i]);
 }
 
 void kv_share(struct kv *kv, struct kv_seq *to, const struct kv_seq *from, uint32_t n) {

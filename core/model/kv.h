@@ -1,9 +1,10 @@
-/* The KV cache: pages of KV_PAGE positions with reference counts, shared by forked sequences until one writes.
+/* The KV cache: pages of KV_PAGE positions with reference counts, shared by forked sequences until
+ * one writes.
  *
- * Layers with the same window form a group; a page of a group holds that many positions of all its layers, so a
- * group whose layers see a window gives pages back that no query can reach any more. Page tables are arrays in
- * the sequence. Invariant: a page's count is the number of page tables it stands in; pages on the free list
- * have count 0.
+ * Layers with the same window form a group; a page of a group holds that many positions of all its
+ * layers, so a group whose layers see a window gives pages back that no query can reach any more.
+ * Page tables are arrays in the sequence. Invariant: a page's count is the number of page tables it
+ * stands in; pages on the free list have count 0.
  */
 #ifndef SOTTO_MODEL_KV_H
 #define SOTTO_MODEL_KV_H
@@ -14,7 +15,10 @@
 enum { KV_GROUPS = 2, KV_NO_PAGE = UINT32_MAX };
 
 /* Hands out memory of one block: run once with base NULL to learn the size, then for real. */
-struct layout { uint8_t *base; uint64_t at; };
+struct layout {
+    uint8_t *base;
+    uint64_t at;
+};
 
 static inline void *layout_take(struct layout *l, uint64_t bytes) {
     uint64_t at = l->at;
@@ -23,34 +27,43 @@ static inline void *layout_take(struct layout *l, uint64_t bytes) {
 }
 
 struct kv_group {
-    uint32_t window;          /* 0: everything stays */
+    uint32_t window; /* 0: everything stays */
     uint64_t page_bytes;
-    uint32_t n_pages;         /* of the cache */
-    uint32_t table_pages;     /* entries of a sequence's table */
+    uint32_t n_pages;     /* of the cache */
+    uint32_t table_pages; /* entries of a sequence's table */
     uint8_t *data;
     uint32_t *counts, *free, n_free;
 };
 
-struct kv_layer { uint32_t group; uint64_t k_at, v_at; /* in a page */ size_t k_row, v_row; };
+struct kv_layer {
+    uint32_t group;
+    uint64_t k_at, v_at; /* in a page */
+    size_t k_row, v_row;
+};
 
 struct kv {
     enum kv_type type;
     uint32_t n_groups, n_layers;
     struct kv_group groups[KV_GROUPS];
-    struct kv_layer *layers;  /* [n_layers] */
+    struct kv_layer *layers; /* [n_layers] */
 };
 
 /* A sequence's part of the cache. */
-struct kv_seq { uint32_t *pages[KV_GROUPS]; /* [table_pages], KV_NO_PAGE where freed or not yet needed */ };
+struct kv_seq {
+    uint32_t *pages[KV_GROUPS]; /* [table_pages], KV_NO_PAGE where freed or not yet needed */
+};
 
-/* Computes groups and page sizes, and takes memory for n_sequences of context tokens each, walked by at most batch. */
-void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint32_t context, uint32_t n_sequences,
-               uint32_t batch, struct layout *l);
+/* Computes groups and page sizes, and takes memory for n_sequences of context tokens each, walked
+ * by at most batch. */
+void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint32_t context,
+               uint32_t n_sequences, uint32_t batch, struct layout *l);
 void kv_reset(struct kv *kv); /* all pages free; once after kv_layout gave memory */
 uint64_t kv_bytes(const struct kv *kv);
 /* Pages of group g that must be free before positions [from, to) of s can be written. */
-uint32_t kv_need(const struct kv *kv, const struct kv_seq *s, uint32_t g, uint32_t from, uint32_t to);
-/* Makes the pages of [from, to) present and its own (copying a shared one). False when pages run out. */
+uint32_t kv_need(const struct kv *kv, const struct kv_seq *s, uint32_t g, uint32_t from,
+                 uint32_t to);
+/* Makes the pages of [from, to) present and its own (copying a shared one). False when pages run
+ * out. */
 bool kv_prepare(struct kv *kv, struct kv_seq *s, uint32_t from, uint32_t to);
 /* Frees pages that no query at position >= at can reach. */
 void kv_release_behind(struct kv *kv, struct kv_seq *s, uint32_t at);

@@ -10,8 +10,14 @@ int model_describe(struct model *m, struct fail *f) {
     uint32_t context = m->options.context;
     if (!context) context = m->hp.n_ctx_train < 4096 ? m->hp.n_ctx_train : 4096;
     m->options.context = context;
-    struct builder b = {.hp = &m->hp, .parts = &m->parts, .weights = &m->weights, .plan = &m->plan, .exact = m->options.exact,
-                        .long_rope = (context + 255) / 256 * 256 > m->hp.n_ctx_orig /* the reference rounds contexts up */, .f = f};
+    struct builder b = {.hp = &m->hp,
+                        .parts = &m->parts,
+                        .weights = &m->weights,
+                        .plan = &m->plan,
+                        .exact = m->options.exact,
+                        .long_rope = (context + 255) / 256 * 256 >
+                                     m->hp.n_ctx_orig /* the reference rounds contexts up */,
+                        .f = f};
     rc = plan_build(&b);
     if (rc) model_forget(m);
     return rc;
@@ -49,14 +55,16 @@ static void measure_ops(struct model *m) {
         } else if (op->kind == OP_EXPERTS || op->kind == OP_EXPERTS_DOWN || op->kind == OP_ROUTE) {
             most(&m->thread_bytes, experts_scratch(m, op));
             most(&m->acts_bytes, experts_acts(m, op));
-        } else most(&m->thread_bytes, align64((uint64_t)op->width * sizeof(float)));
+        } else
+            most(&m->thread_bytes, align64((uint64_t)op->width * sizeof(float)));
     }
 }
 
 void model_layout(struct model *m, struct layout *l) {
     const struct run_options *o = &m->options;
     uint64_t n = o->batch, start = l->at;
-    for (uint32_t i = 0; i < m->weights.n; i++) m->weights.list[i].data = layout_take(l, weight_bytes(&m->weights.list[i]));
+    for (uint32_t i = 0; i < m->weights.n; i++)
+        m->weights.list[i].data = layout_take(l, weight_bytes(&m->weights.list[i]));
     m->weight_bytes = l->at - start;
     kv_layout(&m->kv, &m->hp, o->kv_type, o->context, o->n_sequences, o->batch, l);
 
@@ -68,7 +76,10 @@ void model_layout(struct model *m, struct layout *l) {
     m->acts = layout_take(l, m->acts_bytes);
     m->partials = layout_take(l, m->partials_bytes);
     m->threads = layout_take(l, m->thread_bytes * o->max_threads);
-    m->lists = m->hp.n_expert ? layout_take(l, (m->hp.n_expert + 1 + 2 * n * m->hp.n_expert_used) * sizeof(uint32_t)) : NULL;
+    m->lists =
+        m->hp.n_expert
+            ? layout_take(l, (m->hp.n_expert + 1 + 2 * n * m->hp.n_expert_used) * sizeof(uint32_t))
+            : NULL;
     m->alibi = m->hp.alibi_bias > 0 ? layout_take(l, m->hp.n_head * sizeof(float)) : NULL;
     rope_layout(m, l);
     m->op_ms = layout_take(l, m->plan.n_ops * sizeof(double));
@@ -76,8 +87,10 @@ void model_layout(struct model *m, struct layout *l) {
     m->max_seqs = o->n_sequences * 4; /* forks share pages */
     m->seqs = layout_take(l, (uint64_t)m->max_seqs * sizeof *m->seqs);
     for (uint32_t i = 0; i < m->max_seqs; i++) {
-        uint32_t *tokens = layout_take(l, (uint64_t)o->context * sizeof(uint32_t)), *pages[KV_GROUPS] = {NULL};
-        for (uint32_t g = 0; g < m->kv.n_groups; g++) pages[g] = layout_take(l, m->kv.groups[g].table_pages * sizeof(uint32_t));
+        uint32_t *tokens = layout_take(l, (uint64_t)o->context * sizeof(uint32_t)),
+                 *pages[KV_GROUPS] = {NULL};
+        for (uint32_t g = 0; g < m->kv.n_groups; g++)
+            pages[g] = layout_take(l, m->kv.groups[g].table_pages * sizeof(uint32_t));
         if (!l->base) continue;
         m->seqs[i] = (struct seq){.model = m, .tokens = tokens};
         memcpy(m->seqs[i].kv.pages, pages, sizeof pages);
@@ -97,7 +110,8 @@ void model_layout(struct model *m, struct layout *l) {
     struct feed *feed = &m->feed;
     size_t tile = 0;
     for (uint32_t i = 0; i < m->weights.n; i++)
-        if (!m->weights.list[i].vector && m->weights.list[i].row_bytes * TILE_ROWS > tile) tile = m->weights.list[i].row_bytes * TILE_ROWS;
+        if (!m->weights.list[i].vector && m->weights.list[i].row_bytes * TILE_ROWS > tile)
+            tile = m->weights.list[i].row_bytes * TILE_ROWS;
     feed->list = layout_take(l, FEED_INTERVALS * sizeof *feed->list);
     feed->order = layout_take(l, m->weights.n * sizeof(uint32_t));
     feed->wanted = layout_take(l, m->weights.n * sizeof(uint32_t));
@@ -116,7 +130,8 @@ void model_choose_batch(struct model *m) {
     }
     uint64_t other = 0;
     for (uint32_t i = 0; i < m->parts.n; i++) other += gguf_header_bytes(m->g[i]) * 2;
-    uint64_t room = other + SPARE_BYTES < SCRATCH_TARGET / 2 ? SCRATCH_TARGET - other - SPARE_BYTES : SCRATCH_TARGET / 2;
+    uint64_t room = other + SPARE_BYTES < SCRATCH_TARGET / 2 ? SCRATCH_TARGET - other - SPARE_BYTES
+                                                             : SCRATCH_TARGET / 2;
     for (uint32_t batch = BATCH_DEFAULT; batch >= 8; batch /= 2) {
         struct layout l = {0};
         m->options.batch = batch < m->options.context ? batch : m->options.context;
@@ -127,11 +142,13 @@ void model_choose_batch(struct model *m) {
 
 static void fill_alibi(struct model *m) {
     if (!m->alibi) return;
-    uint32_t n = m->hp.n_head, power = 1; /* Press et al. 2021: heads beyond a power of two take the odd steps */
+    uint32_t n = m->hp.n_head,
+             power = 1; /* Press et al. 2021: heads beyond a power of two take the odd steps */
     while (power * 2 <= n) power *= 2;
     for (uint32_t i = 0; i < n; i++) {
         double bias = (double)m->hp.alibi_bias;
-        double exponent = i < power ? -bias / power * (i + 1) : -bias / 2 / power * (2 * (i - power) + 1);
+        double exponent =
+            i < power ? -bias / power * (i + 1) : -bias / 2 / power * (2 * (i - power) + 1);
         m->alibi[i] = (float)d_pow(2, exponent);
     }
 }
@@ -140,7 +157,8 @@ int model_start(struct model *m, struct fail *f) {
     kv_reset(&m->kv);
     for (uint32_t i = 0; i < m->max_seqs; i++)
         for (uint32_t g = 0; g < m->kv.n_groups; g++)
-            for (uint32_t p = 0; p < m->kv.groups[g].table_pages; p++) m->seqs[i].kv.pages[g][p] = KV_NO_PAGE;
+            for (uint32_t p = 0; p < m->kv.groups[g].table_pages; p++)
+                m->seqs[i].kv.pages[g][p] = KV_NO_PAGE;
     memset(m->op_ms, 0, m->plan.n_ops * sizeof(double));
     fill_alibi(m);
     rope_start(m);

@@ -1,7 +1,8 @@
 /* The model: everything one open model owns, and the layout of its memory.
  *
- * All memory but the vocabulary, the header and the plan is one block, taken at open after model_layout has
- * computed its size; the same function places the parts in it, so that the figure is exact.
+ * All memory but the vocabulary, the header and the plan is one block, taken at open after
+ * model_layout has computed its size; the same function places the parts in it, so that the figure
+ * is exact.
  */
 #ifndef SOTTO_MODEL_MODEL_H
 #define SOTTO_MODEL_MODEL_H
@@ -12,17 +13,19 @@
 #include "text/vocab.h"
 
 enum {
-    SMALL_BATCH = 4,          /* tokens whose activations every thread prepares for itself, without a barrier */
+    SMALL_BATCH =
+        4, /* tokens whose activations every thread prepares for itself, without a barrier */
     FEED_DISCARD = 1 << 16,
     FEED_INTERVALS = 4096,
     MAX_PARTS = 64,
-    BATCH_MOST = 512, BATCH_DEFAULT = 256,
-    LOGITS_BYTES = 4 << 20,   /* rows of logits alive at once */
-    SCRATCH_TARGET = 32 << 20,/* what weights and caches may be exceeded by */
-    SPARE_BYTES = 3 << 20,    /* kept for text, samplers and answers of the API */
+    BATCH_MOST = 512,
+    BATCH_DEFAULT = 256,
+    LOGITS_BYTES = 4 << 20,    /* rows of logits alive at once */
+    SCRATCH_TARGET = 32 << 20, /* what weights and caches may be exceeded by */
+    SPARE_BYTES = 3 << 20,     /* kept for text, samplers and answers of the API */
 };
 
-struct run_options {          /* resolved: no zeros that mean default */
+struct run_options { /* resolved: no zeros that mean default */
     uint32_t context, n_sequences, batch, max_threads;
     enum kv_type kv_type;
     bool exact;
@@ -31,48 +34,66 @@ struct run_options {          /* resolved: no zeros that mean default */
 struct seq {
     struct model *model;
     bool open;
-    uint32_t n_tokens;        /* of tokens */
-    uint32_t n_cached;        /* leading positions in the cache; fewer than n_tokens only after a truncation behind a window */
-    uint32_t *tokens;         /* [context] */
+    uint32_t n_tokens; /* of tokens */
+    uint32_t n_cached; /* leading positions in the cache; fewer than n_tokens only after a
+                          truncation behind a window */
+    uint32_t *tokens;  /* [context] */
     struct kv_seq kv;
 };
 
-struct segment { struct seq *seq; uint32_t entry, first, n_tokens, position; }; /* consecutive tokens of a piece */
+struct segment {
+    struct seq *seq;
+    uint32_t entry, first, n_tokens, position;
+}; /* consecutive tokens of a piece */
 
-struct run_entry { struct seq *seq; uint32_t *tokens; uint32_t n_tokens, done, skip /* leading ones re-evaluated */, want; };
+struct run_entry {
+    struct seq *seq;
+    uint32_t *tokens;
+    uint32_t n_tokens, done, skip /* leading ones re-evaluated */, want;
+};
 
 /* The batch under way and the piece of it being walked. */
 struct walk {
     bool active;
-    uint32_t n_entries; struct run_entry *entries;   /* [max_seqs] */
-    uint32_t total, walked;                          /* tokens */
-    uint32_t n_tokens, n_segments, n_rows;           /* of the piece */
-    struct segment *segments;                        /* [batch] */
-    uint32_t *tokens, *positions;                    /* [batch] */
-    uint32_t *row_token, *row_entry;                 /* [batch] wanted rows */
-    bool piece;                                      /* a piece is under way */
-    uint32_t n_threads;                              /* of the piece */
-    uint32_t op, phase, cursor;                      /* where it is; cursor: units of the phase done, one thread only */
-    uint32_t group, n_group;                         /* first row and number of rows of the group in the tail */
-    uint32_t rows_ready;                             /* finished rows in the logits buffer … */
-    uint32_t rows_first;                             /* … the first of which is this wanted row */
-    atomic_word stop[2];                             /* the leader's decision at the end of a phase, by parity */
-    double deadline;                                 /* 0: none */
+    uint32_t n_entries;
+    struct run_entry *entries;             /* [max_seqs] */
+    uint32_t total, walked;                /* tokens */
+    uint32_t n_tokens, n_segments, n_rows; /* of the piece */
+    struct segment *segments;              /* [batch] */
+    uint32_t *tokens, *positions;          /* [batch] */
+    uint32_t *row_token, *row_entry;       /* [batch] wanted rows */
+    bool piece;                            /* a piece is under way */
+    uint32_t n_threads;                    /* of the piece */
+    uint32_t op, phase, cursor; /* where it is; cursor: units of the phase done, one thread only */
+    uint32_t group, n_group;    /* first row and number of rows of the group in the tail */
+    uint32_t rows_ready;        /* finished rows in the logits buffer … */
+    uint32_t rows_first;        /* … the first of which is this wanted row */
+    atomic_word stop[2];        /* the leader's decision at the end of a phase, by parity */
+    double deadline;            /* 0: none */
     int result;
 };
 
-struct rope_set { double *inv_freq; /* [n_rot / 2] */ float mscale; float *table; /* [batch][n_rot / 2][2] */ uint32_t n_rot; };
+struct rope_set {
+    double *inv_freq; /* [n_rot / 2] */
+    float mscale;
+    float *table; /* [batch][n_rot / 2][2] */
+    uint32_t n_rot;
+};
 
-struct interval { uint64_t from, to; uint32_t part; };
+struct interval {
+    uint64_t from, to;
+    uint32_t part;
+};
 
 struct feed {
-    struct interval *list; uint32_t n;               /* [FEED_INTERVALS] sorted by part and offset, disjoint */
-    uint32_t *order;                                 /* [n_weights] weights sorted by part and file offset */
-    uint32_t *wanted;                                /* [n_weights] weights by first use in the plan */
-    uint8_t *discard, *scratch;                      /* scratch holds one tile */
-    uint64_t loaded, total;                          /* file bytes; loaded is read by other threads */
+    struct interval *list;
+    uint32_t n;                 /* [FEED_INTERVALS] sorted by part and offset, disjoint */
+    uint32_t *order;            /* [n_weights] weights sorted by part and file offset */
+    uint32_t *wanted;           /* [n_weights] weights by first use in the plan */
+    uint8_t *discard, *scratch; /* scratch holds one tile */
+    uint64_t loaded, total;     /* file bytes; loaded is read by other threads */
     atomic_word ready;
-    struct fail fail;                                /* the loader's own */
+    struct fail fail; /* the loader's own */
 };
 
 struct model {
@@ -88,28 +109,36 @@ struct model {
     struct kv kv;
     struct vocab *vocab;
     /* parts of the block */
-    uint8_t *block; uint64_t block_bytes;
+    uint8_t *block;
+    uint64_t block_bytes;
     uint64_t weight_bytes, scratch_bytes;
-    float *scratch;           /* token_floats * batch */
-    float *logits;            /* [max_rows][n_vocab] */
+    float *scratch; /* token_floats * batch */
+    float *logits;  /* [max_rows][n_vocab] */
     uint32_t max_rows;
-    uint8_t *acts; uint64_t acts_bytes;              /* prepared activations of a long batch */
-    uint8_t *partials; uint64_t partials_bytes;      /* of attention */
-    uint8_t *threads; uint64_t thread_bytes;         /* private scratch, one after the other */
-    uint32_t *lists;          /* experts: see run_moe.c */
-    float *alibi;             /* [n_head] slopes or NULL */
+    uint8_t *acts;
+    uint64_t acts_bytes; /* prepared activations of a long batch */
+    uint8_t *partials;
+    uint64_t partials_bytes; /* of attention */
+    uint8_t *threads;
+    uint64_t thread_bytes; /* private scratch, one after the other */
+    uint32_t *lists;       /* experts: see run_moe.c */
+    float *alibi;          /* [n_head] slopes or NULL */
     struct rope_set rope[2];
-    struct seq *seqs; uint32_t max_seqs;
+    struct seq *seqs;
+    uint32_t max_seqs;
     struct walk walk;
     struct feed feed;
     uint32_t n_threads;
     atomic_word abort;
-    bool profiling; double *op_ms, profile_last; uint32_t profile_runs; uint64_t profile_tokens, profile_rows;
+    bool profiling;
+    double *op_ms, profile_last;
+    uint32_t profile_runs;
+    uint64_t profile_tokens, profile_rows;
     struct fail fail;
 };
 
-/* Reads hyperparameters and builds plan and weights of the header's parts; m is zeroed, with heap, parts and
- * options set (batch may be 0). Undone by model_forget. */
+/* Reads hyperparameters and builds plan and weights of the header's parts; m is zeroed, with heap,
+ * parts and options set (batch may be 0). Undone by model_forget. */
 int model_describe(struct model *m, struct fail *f);
 void model_forget(struct model *m);
 /* Computes all sizes, and (l->base set) places them. Chooses options.batch where it is 0. */
@@ -121,9 +150,12 @@ int model_start(struct model *m, struct fail *f);
 uint32_t model_max_rows(const struct hparams *hp, uint32_t batch);
 
 static inline float *model_buffer(const struct model *m, int32_t buffer) {
-    return buffer == BUFFER_LOGITS ? m->logits : m->scratch + m->plan.buffers[buffer].at * m->options.batch;
+    return buffer == BUFFER_LOGITS ? m->logits
+                                   : m->scratch + m->plan.buffers[buffer].at * m->options.batch;
 }
-static inline const struct weight *model_weight(const struct model *m, int32_t w) { return &m->weights.list[w]; }
+static inline const struct weight *model_weight(const struct model *m, int32_t w) {
+    return &m->weights.list[w];
+}
 static inline const float *model_floats(const struct model *m, int32_t w) {
     return w < 0 ? NULL : weight_floats(&m->weights.list[w]);
 }
@@ -137,12 +169,12 @@ int seq_new(struct model *m, struct seq **out);
 void seq_free(struct seq *s);
 int seq_fork(struct seq *s, struct seq **out);
 int seq_truncate(struct seq *s, uint32_t n);
-void run_clear(struct model *m);                     /* drops the batch; sequences keep their whole pieces */
+void run_clear(struct model *m); /* drops the batch; sequences keep their whole pieces */
 int run_add(struct model *m, struct seq *seq, const uint32_t *tokens, uint32_t n, uint32_t want);
-int run_begin(struct model *m);                      /* CONTEXT_FULL where the cache has not enough pages */
+int run_begin(struct model *m); /* CONTEXT_FULL where the cache has not enough pages */
 
 /* feed.c */
-int feed_start(struct model *m, struct fail *f);     /* FORMAT where two tensors overlap */
+int feed_start(struct model *m, struct fail *f); /* FORMAT where two tensors overlap */
 uint8_t *feed_target(struct model *m, uint32_t part, uint64_t offset, size_t *bytes);
 int feed_commit(struct model *m, uint32_t part, uint64_t offset, size_t bytes, struct fail *f);
 

@@ -16,11 +16,13 @@ static void *grow(struct builder *b, void *list, uint32_t n, uint32_t *cap, size
 int32_t build_buffer(struct builder *b, const char *name, uint64_t width) {
     struct plan *p = b->plan;
     if (!b->rc && width > 1u << 26)
-        b->rc = fail(b->f, SOTTO_LIMIT, FAIL_NOWHERE, "a row of %s has %llu elements, too many for this engine", name,
+        b->rc = fail(b->f, SOTTO_LIMIT, FAIL_NOWHERE,
+                     "a row of %s has %llu elements, too many for this engine", name,
                      (unsigned long long)width);
     if (!b->rc) p->buffers = grow(b, p->buffers, p->n_buffers, &p->cap_buffers, sizeof *p->buffers);
     if (b->rc) return 0;
-    p->buffers[p->n_buffers] = (struct plan_buffer){.name = name, .width = (uint32_t)width, .first = UINT32_MAX};
+    p->buffers[p->n_buffers] =
+        (struct plan_buffer){.name = name, .width = (uint32_t)width, .first = UINT32_MAX};
     return (int32_t)p->n_buffers++;
 }
 
@@ -35,7 +37,8 @@ void build_reads(struct builder *b, int32_t buffer) {
     if (!b->rc) touch(b->plan, buffer, b->plan->n_ops - 1);
 }
 
-struct op *build_op(struct builder *b, enum op_kind kind, const char *label, int32_t in, int32_t out, uint32_t width) {
+struct op *build_op(struct builder *b, enum op_kind kind, const char *label, int32_t in,
+                    int32_t out, uint32_t width) {
     struct plan *p = b->plan;
     if (!b->rc) p->ops = grow(b, p->ops, p->n_ops, &p->cap_ops, sizeof *p->ops);
     if (b->rc) return &b->unused;
@@ -50,14 +53,17 @@ struct op *build_op(struct builder *b, enum op_kind kind, const char *label, int
 
 int32_t build_named(struct builder *b, uint32_t id, const char *name, bool required) {
     int32_t w = NO_WEIGHT;
-    if (!b->rc) b->rc = weights_add(b->weights, b->parts, b->hp, id, b->layer, name, required, &w, b->f);
+    if (!b->rc)
+        b->rc = weights_add(b->weights, b->parts, b->hp, id, b->layer, name, required, &w, b->f);
     return w;
 }
 
-int32_t build_weight(struct builder *b, uint32_t id, bool required) { return build_named(b, id, NULL, required); }
+int32_t build_weight(struct builder *b, uint32_t id, bool required) {
+    return build_named(b, id, NULL, required);
+}
 
-struct op *build_linear(struct builder *b, const char *label, struct norm_spec norm, int32_t in, int32_t out,
-                        const int32_t *w, const int32_t *bias, uint32_t n, bool add) {
+struct op *build_linear(struct builder *b, const char *label, struct norm_spec norm, int32_t in,
+                        int32_t out, const int32_t *w, const int32_t *bias, uint32_t n, bool add) {
     uint32_t k = 0, at = 0;
     struct op *op = build_op(b, OP_LINEAR, label, in, out, 0);
     if (b->rc) return op;
@@ -66,7 +72,8 @@ struct op *build_linear(struct builder *b, const char *label, struct norm_spec n
     for (uint32_t i = 0; i < n; i++) {
         const struct weight *weight = &b->weights->list[w[i]];
         k = weight->k;
-        l->item[i] = (struct linear_item){.w = w[i], .bias = bias ? bias[i] : NO_WEIGHT, .out = out, .out_at = at, .add = add};
+        l->item[i] = (struct linear_item){
+            .w = w[i], .bias = bias ? bias[i] : NO_WEIGHT, .out = out, .out_at = at, .add = add};
         l->kinds |= (uint8_t)(1u << kern_act_kind(weight->dtype, b->exact));
         at += weight->rows;
     }
@@ -86,7 +93,9 @@ int plan_build(struct builder *b) {
     return rc;
 }
 
-static uint32_t padded(uint32_t width) { return (width + 15u) & ~15u; } /* rows of whole cache lines */
+static uint32_t padded(uint32_t width) {
+    return (width + 15u) & ~15u;
+} /* rows of whole cache lines */
 
 /* First fit over the buffers alive at the same time; n is a few hundred. */
 void plan_place(struct plan *p) {
@@ -99,7 +108,9 @@ void plan_place(struct plan *p) {
             moved = false;
             for (uint32_t j = 0; j < i; j++) {
                 const struct plan_buffer *other = &p->buffers[j];
-                if (other->tail || other->first == UINT32_MAX || other->last < own->first || own->last < other->first) continue;
+                if (other->tail || other->first == UINT32_MAX || other->last < own->first ||
+                    own->last < other->first)
+                    continue;
                 if (at < other->at + padded(other->width) && other->at < at + padded(own->width))
                     at = other->at + padded(other->width), moved = true;
             }
@@ -120,22 +131,38 @@ void op_weights(const struct op *op, void (*visit)(void *arg, int32_t w), void *
     int32_t list[2 + 2 * LINEAR_ITEMS];
     uint32_t n = 0;
     switch (op->kind) {
-    case OP_EMBED: list[n++] = op->embed.w, list[n++] = op->embed.position_w, list[n++] = op->embed.factors; break;
-    case OP_NORM: list[n++] = op->norm.norm.w, list[n++] = op->norm.norm.b; break;
+    case OP_EMBED:
+        list[n++] = op->embed.w, list[n++] = op->embed.position_w, list[n++] = op->embed.factors;
+        break;
+    case OP_NORM:
+        list[n++] = op->norm.norm.w, list[n++] = op->norm.norm.b;
+        break;
     case OP_LINEAR:
         list[n++] = op->linear.norm.w, list[n++] = op->linear.norm.b;
         for (uint32_t i = 0; i < op->linear.n_items; i++)
             list[n++] = op->linear.item[i].w, list[n++] = op->linear.item[i].bias;
         break;
-    case OP_HEADS: list[n++] = op->heads.q_norm, list[n++] = op->heads.k_norm; break;
-    case OP_ATTN: list[n++] = op->attn.sinks; break;
-    case OP_ADD: list[n++] = op->add.gate_w; break;
-    case OP_ROUTE: list[n++] = op->route.bias; break;
-    case OP_EXPERTS:
-        list[n++] = op->experts.gate, list[n++] = op->experts.gate_b, list[n++] = op->experts.up, list[n++] = op->experts.up_b;
+    case OP_HEADS:
+        list[n++] = op->heads.q_norm, list[n++] = op->heads.k_norm;
         break;
-    case OP_EXPERTS_DOWN: list[n++] = op->experts.down, list[n++] = op->experts.down_b; break;
-    default: break;
+    case OP_ATTN:
+        list[n++] = op->attn.sinks;
+        break;
+    case OP_ADD:
+        list[n++] = op->add.gate_w;
+        break;
+    case OP_ROUTE:
+        list[n++] = op->route.bias;
+        break;
+    case OP_EXPERTS:
+        list[n++] = op->experts.gate, list[n++] = op->experts.gate_b, list[n++] = op->experts.up,
+        list[n++] = op->experts.up_b;
+        break;
+    case OP_EXPERTS_DOWN:
+        list[n++] = op->experts.down, list[n++] = op->experts.down_b;
+        break;
+    default:
+        break;
     }
     for (uint32_t i = 0; i < n; i++)
         if (list[i] >= 0) visit(arg, list[i]);

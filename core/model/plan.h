@@ -1,9 +1,9 @@
 /* The plan: a flat list of ops that a trunk builds once per model, independent of batch size.
  *
- * Ops read and write buffers: [tokens][width] floats, given memory by the ops between their first and last use.
- * Ops up to `n_body` walk all tokens of a piece (after OP_ROWS only the rows somebody wants logits of); the
- * rest, the tail, walks those rows in groups. Norms and activations that feed a product are part of its op, so
- * that a token costs few barriers.
+ * Ops read and write buffers: [tokens][width] floats, given memory by the ops between their first
+ * and last use. Ops up to `n_body` walk all tokens of a piece (after OP_ROWS only the rows somebody
+ * wants logits of); the rest, the tail, walks those rows in groups. Norms and activations that feed
+ * a product are part of its op, so that a token costs few barriers.
  */
 #ifndef SOTTO_MODEL_PLAN_H
 #define SOTTO_MODEL_PLAN_H
@@ -12,95 +12,150 @@
 #include "model/weights.h"
 
 enum op_kind {
-    OP_EMBED,   /* out = row of `w` by token id * scale (+ row of `position_w` by position); cos/sin tables */
-    OP_NORM,    /* out (+)= norm(in) */
-    OP_LINEAR,  /* up to three products of one prepared input, and what follows them */
-    OP_HEADS,   /* clamp, norm, rotate q and k in place; K and V into the cache */
+    OP_EMBED,  /* out = row of `w` by token id * scale (+ row of `position_w` by position); cos/sin
+                  tables */
+    OP_NORM,   /* out (+)= norm(in) */
+    OP_LINEAR, /* up to three products of one prepared input, and what follows them */
+    OP_HEADS,  /* clamp, norm, rotate q and k in place; K and V into the cache */
     OP_ATTN,
     OP_ADD,     /* out += in * scale (* sigmoid(gate)) */
     OP_ROWS,    /* out = the wanted rows of in; n_tokens becomes n_rows */
     OP_ROUTE,   /* router logits to chosen experts and weights, and the lists of tokens by expert */
     OP_EXPERTS, /* gate/up of chosen experts with their activation */
     OP_EXPERTS_DOWN, /* down of chosen experts */
-    OP_MIX,     /* out += scale * sum over chosen experts of weight * in */
+    OP_MIX,          /* out += scale * sum over chosen experts of weight * in */
     OP_COUNT
 };
 
-struct norm_spec { int8_t kind; /* enum norm_kind, -1: none */ int32_t w, b; };
+struct norm_spec {
+    int8_t kind; /* enum norm_kind, -1: none */
+    int32_t w, b;
+};
 
-enum epilogue { EPI_NONE, EPI_GLU /* act(item 0) * item 1 into item 0's place */, EPI_ACT, EPI_LOGITS };
+enum epilogue {
+    EPI_NONE,
+    EPI_GLU /* act(item 0) * item 1 into item 0's place */,
+    EPI_ACT,
+    EPI_LOGITS
+};
 enum { LINEAR_ITEMS = 3, NO_WEIGHT = -1, NO_BUFFER = -1 };
 
-struct linear_item { int32_t w, bias, out; uint32_t out_at; bool add; };
-struct op_embed { int32_t w, position_w, factors /* of rope, or -1 */; float scale; };
-struct op_norm { struct norm_spec norm; bool add; };
+struct linear_item {
+    int32_t w, bias, out;
+    uint32_t out_at;
+    bool add;
+};
+struct op_embed {
+    int32_t w, position_w, factors /* of rope, or -1 */;
+    float scale;
+};
+struct op_norm {
+    struct norm_spec norm;
+    bool add;
+};
 struct op_linear {
-    struct norm_spec norm;     /* of the input, before it is prepared */
+    struct norm_spec norm; /* of the input, before it is prepared */
     uint32_t k, n_items;
     struct linear_item item[LINEAR_ITEMS];
-    uint8_t epilogue, act;     /* enum epilogue, enum ffn_act */
-    uint8_t kinds;             /* activation kinds to prepare, one bit each */
-    float scale, softcap;      /* EPI_LOGITS; 0: none */
-    const float *curve;        /* FFN_XIELU: four numbers */
+    uint8_t epilogue, act; /* enum epilogue, enum ffn_act */
+    uint8_t kinds;         /* activation kinds to prepare, one bit each */
+    float scale, softcap;  /* EPI_LOGITS; 0: none */
+    const float *curve;    /* FFN_XIELU: four numbers */
 };
 struct op_heads {
     uint32_t q_at, k_at, v_at;
-    int32_t q_norm, k_norm; uint8_t norm_kind; bool norm_each /* a weight per head */, after_rope, l2, temperature;
+    int32_t q_norm, k_norm;
+    uint8_t norm_kind;
+    bool norm_each /* a weight per head */, after_rope, l2, temperature;
 };
-struct op_attn { int32_t sinks; };
-struct op_add { float scale; int32_t gate_w, gate_in; /* vector and its input buffer, or -1 */ };
-struct op_route { int32_t bias; };
-struct op_experts { int32_t gate, gate_b, up, up_b, down, down_b, chosen; uint32_t k /* of the input */, n_ff; uint8_t act, kinds; };
-struct op_mix { float scale; bool add, unweighted; int32_t chosen; };
+struct op_attn {
+    int32_t sinks;
+};
+struct op_add {
+    float scale;
+    int32_t gate_w, gate_in; /* vector and its input buffer, or -1 */
+};
+struct op_route {
+    int32_t bias;
+};
+struct op_experts {
+    int32_t gate, gate_b, up, up_b, down, down_b, chosen;
+    uint32_t k /* of the input */, n_ff;
+    uint8_t act, kinds;
+};
+struct op_mix {
+    float scale;
+    bool add, unweighted;
+    int32_t chosen;
+};
 
 struct op {
     uint8_t kind;
-    bool rows;                 /* walks the wanted rows */
+    bool rows; /* walks the wanted rows */
     uint16_t layer;
-    const char *label;         /* for profile and dump */
-    int32_t in, out;           /* buffers */
-    uint32_t in_at, out_at;    /* floats into a token's row */
+    const char *label;      /* for profile and dump */
+    int32_t in, out;        /* buffers */
+    uint32_t in_at, out_at; /* floats into a token's row */
     uint32_t width;
     union {
-        struct op_embed embed; struct op_norm norm; struct op_linear linear; struct op_heads heads; struct op_attn attn;
-        struct op_add add; struct op_route route; struct op_experts experts; struct op_mix mix;
+        struct op_embed embed;
+        struct op_norm norm;
+        struct op_linear linear;
+        struct op_heads heads;
+        struct op_attn attn;
+        struct op_add add;
+        struct op_route route;
+        struct op_experts experts;
+        struct op_mix mix;
     };
 };
 
-struct plan_buffer { const char *name; uint32_t width; uint32_t first, last; uint64_t at; bool tail; };
+struct plan_buffer {
+    const char *name;
+    uint32_t width;
+    uint32_t first, last;
+    uint64_t at;
+    bool tail;
+};
 
-enum { BUFFER_LOGITS = 0 };    /* of every plan; its rows are those of a group */
+enum { BUFFER_LOGITS = 0 }; /* of every plan; its rows are those of a group */
 
 struct plan {
     struct heap *heap;
-    struct op *ops; uint32_t n_ops, cap_ops, n_body;
-    struct plan_buffer *buffers; uint32_t n_buffers, cap_buffers;
-    uint64_t token_floats;     /* scratch per token, after plan_place */
+    struct op *ops;
+    uint32_t n_ops, cap_ops, n_body;
+    struct plan_buffer *buffers;
+    uint32_t n_buffers, cap_buffers;
+    uint64_t token_floats; /* scratch per token, after plan_place */
 };
 
-/* What a trunk builds with: words that append ops, weights and buffers. After the first failure all are silent. */
+/* What a trunk builds with: words that append ops, weights and buffers. After the first failure all
+ * are silent. */
 struct builder {
     const struct hparams *hp;
     const struct parts *parts;
     struct weights *weights;
     struct plan *plan;
-    bool exact;                /* arithmetic: decides activation kinds */
-    bool long_rope;            /* LongRoPE: the long factors apply, not the short */
+    bool exact;     /* arithmetic: decides activation kinds */
+    bool long_rope; /* LongRoPE: the long factors apply, not the short */
     int rc;
     struct fail *f;
-    bool rows;                 /* ops from now on walk the wanted rows */
+    bool rows; /* ops from now on walk the wanted rows */
     uint32_t layer;
-    struct op unused;          /* what words return and fill after a failure */
+    struct op unused; /* what words return and fill after a failure */
 };
 
 int32_t build_buffer(struct builder *b, const char *name, uint64_t width);
-struct op *build_op(struct builder *b, enum op_kind kind, const char *label, int32_t in, int32_t out, uint32_t width);
+struct op *build_op(struct builder *b, enum op_kind kind, const char *label, int32_t in,
+                    int32_t out, uint32_t width);
 void build_reads(struct builder *b, int32_t buffer); /* the last op reads this buffer too */
-int32_t build_weight(struct builder *b, uint32_t id, bool required); /* of the current layer; -1 where absent */
+int32_t build_weight(struct builder *b, uint32_t id,
+                     bool required); /* of the current layer; -1 where absent */
 int32_t build_named(struct builder *b, uint32_t id, const char *name, bool required);
-/* A product of in with up to three weights (-1 ends the list); items write into out one after the other. */
-struct op *build_linear(struct builder *b, const char *label, struct norm_spec norm, int32_t in, int32_t out,
-                        const int32_t *w, const int32_t *bias, uint32_t n, bool add);
+/* A product of in with up to three weights (-1 ends the list); items write into out one after the
+ * other. */
+struct op *build_linear(struct builder *b, const char *label, struct norm_spec norm, int32_t in,
+                        int32_t out, const int32_t *w, const int32_t *bias, uint32_t n, bool add);
 
 /* Builds the plan of a model; plan and weights are empty and have their heap. */
 int plan_build(struct builder *b);
@@ -108,7 +163,8 @@ int plan_build(struct builder *b);
 void plan_place(struct plan *p);
 void plan_free(struct plan *p);
 /* The golden text of tests/golden/plan. */
-void plan_print(const struct plan *p, const struct weights *ws, const struct hparams *hp, struct sbuf *out);
+void plan_print(const struct plan *p, const struct weights *ws, const struct hparams *hp,
+                struct sbuf *out);
 
 int trunk_decoder(struct builder *b);
 /* The experts of the current layer: reads normed, adds to (or, add false, fills) out. */

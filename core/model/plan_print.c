@@ -2,12 +2,19 @@
 #include "model/plan.h"
 
 static const char *const op_names[OP_COUNT] = {
-    [OP_EMBED] = "embed", [OP_NORM] = "norm", [OP_LINEAR] = "linear", [OP_HEADS] = "heads", [OP_ATTN] = "attn", [OP_ADD] = "add",
-    [OP_ROWS] = "rows", [OP_ROUTE] = "route", [OP_EXPERTS] = "experts", [OP_EXPERTS_DOWN] = "experts_down", [OP_MIX] = "mix",
+    [OP_EMBED] = "embed",     [OP_NORM] = "norm",
+    [OP_LINEAR] = "linear",   [OP_HEADS] = "heads",
+    [OP_ATTN] = "attn",       [OP_ADD] = "add",
+    [OP_ROWS] = "rows",       [OP_ROUTE] = "route",
+    [OP_EXPERTS] = "experts", [OP_EXPERTS_DOWN] = "experts_down",
+    [OP_MIX] = "mix",
 };
-static const char *const norm_names[] = {[NORM_RMS] = "rms", [NORM_LAYER] = "layer", [NORM_LAYER_PLAIN] = "plain"};
-static const char *const act_names[] = {[FFN_SILU] = "silu", [FFN_GELU] = "gelu", [FFN_GELU_ERF] = "gelu_erf", [FFN_RELU] = "relu",
-                                        [FFN_RELU2] = "relu2", [FFN_XIELU] = "xielu", [FFN_OAI] = "oai"};
+static const char *const norm_names[] = {
+    [NORM_RMS] = "rms", [NORM_LAYER] = "layer", [NORM_LAYER_PLAIN] = "plain"};
+static const char *const act_names[] = {
+    [FFN_SILU] = "silu", [FFN_GELU] = "gelu",   [FFN_GELU_ERF] = "gelu_erf",
+    [FFN_RELU] = "relu", [FFN_RELU2] = "relu2", [FFN_XIELU] = "xielu",
+    [FFN_OAI] = "oai"};
 
 /* " word name" with the shape of a matrix; nothing where there is no weight. */
 static void weight(struct sbuf *b, const struct weights *ws, const char *word, int32_t w) {
@@ -37,35 +44,49 @@ static void linear(struct sbuf *b, const struct weights *ws, const struct op_lin
     if (l->epilogue == EPI_GLU) sbuf_fmt(b, "; %s(first) * second", act_names[l->act]);
     if (l->epilogue == EPI_ACT) sbuf_fmt(b, "; %s", act_names[l->act]);
     if (l->epilogue == EPI_LOGITS && l->scale != 1) sbuf_fmt(b, "; scale %.6g", (double)l->scale);
-    if (l->epilogue == EPI_LOGITS && l->softcap > 0) sbuf_fmt(b, "; softcap %.6g", (double)l->softcap);
+    if (l->epilogue == EPI_LOGITS && l->softcap > 0)
+        sbuf_fmt(b, "; softcap %.6g", (double)l->softcap);
 }
 
-static void heads(struct sbuf *b, const struct weights *ws, const struct hparams *hp, const struct op *op) {
+static void heads(struct sbuf *b, const struct weights *ws, const struct hparams *hp,
+                  const struct op *op) {
     const struct layer_hp *l = &hp->layers[op->layer];
     const struct op_heads *h = &op->heads;
-    sbuf_fmt(b, " q %ux%u k %ux%u v %ux%u", l->n_head, l->dim_k, l->n_kv_head, l->dim_k, l->n_kv_head, l->dim_v);
+    sbuf_fmt(b, " q %ux%u k %ux%u v %ux%u", l->n_head, l->dim_k, l->n_kv_head, l->dim_k,
+             l->n_kv_head, l->dim_v);
     if (hp->clamp_qkv > 0) sbuf_fmt(b, " clamp %.6g", (double)hp->clamp_qkv);
     if (!h->after_rope) weight(b, ws, "q norm ", h->q_norm), weight(b, ws, "k norm ", h->k_norm);
-    if (l->rope == ROPE_NONE) sbuf_str(b, " no rope");
-    else sbuf_fmt(b, " rope %u %s set %u", l->n_rot, l->rope == ROPE_NEOX ? "halves" : "pairs", (unsigned)l->rope_set);
+    if (l->rope == ROPE_NONE)
+        sbuf_str(b, " no rope");
+    else
+        sbuf_fmt(b, " rope %u %s set %u", l->n_rot, l->rope == ROPE_NEOX ? "halves" : "pairs",
+                 (unsigned)l->rope_set);
     if (h->after_rope) weight(b, ws, "q norm ", h->q_norm), weight(b, ws, "k norm ", h->k_norm);
     if (h->l2) sbuf_str(b, " then rms");
-    if (h->temperature) sbuf_fmt(b, " temperature %.6g per %u", (double)hp->temperature_scale, hp->temperature_step);
+    if (h->temperature)
+        sbuf_fmt(b, " temperature %.6g per %u", (double)hp->temperature_scale,
+                 hp->temperature_step);
 }
 
-static void details(struct sbuf *b, const struct weights *ws, const struct hparams *hp, const struct op *op) {
+static void details(struct sbuf *b, const struct weights *ws, const struct hparams *hp,
+                    const struct op *op) {
     switch (op->kind) {
     case OP_EMBED:
         weight(b, ws, "", op->embed.w);
         if (op->embed.scale != 1) sbuf_fmt(b, " scale %.6g", (double)op->embed.scale);
-        weight(b, ws, "positions ", op->embed.position_w), weight(b, ws, "rope factors ", op->embed.factors);
+        weight(b, ws, "positions ", op->embed.position_w),
+            weight(b, ws, "rope factors ", op->embed.factors);
         break;
     case OP_NORM:
         norm(b, ws, op->norm.norm);
         if (op->norm.add) sbuf_str(b, " adds");
         break;
-    case OP_LINEAR: linear(b, ws, &op->linear); break;
-    case OP_HEADS: heads(b, ws, hp, op); break;
+    case OP_LINEAR:
+        linear(b, ws, &op->linear);
+        break;
+    case OP_HEADS:
+        heads(b, ws, hp, op);
+        break;
     case OP_ATTN:
         sbuf_fmt(b, " scale %.6g", (double)hp->attn_scale);
         if (hp->layers[op->layer].window) sbuf_fmt(b, " window %u", hp->layers[op->layer].window);
@@ -78,7 +99,10 @@ static void details(struct sbuf *b, const struct weights *ws, const struct hpara
         weight(b, ws, "gate ", op->add.gate_w);
         break;
     case OP_ROUTE:
-        sbuf_fmt(b, " %s %u of %u", hp->moe_gate == MOE_SOFTMAX ? "softmax" : hp->moe_gate == MOE_SIGMOID ? "sigmoid" : "softmax of the chosen",
+        sbuf_fmt(b, " %s %u of %u",
+                 hp->moe_gate == MOE_SOFTMAX   ? "softmax"
+                 : hp->moe_gate == MOE_SIGMOID ? "sigmoid"
+                                               : "softmax of the chosen",
                  hp->n_expert_used, hp->n_expert);
         if (hp->n_group > 1) sbuf_fmt(b, " in %u of %u groups", hp->n_group_used, hp->n_group);
         if (hp->moe_norm && hp->moe_gate != MOE_SOFTMAX_CHOSEN) sbuf_str(b, " normalised");
@@ -89,26 +113,38 @@ static void details(struct sbuf *b, const struct weights *ws, const struct hpara
         weight(b, ws, "", op->experts.up), weight(b, ws, "+ ", op->experts.up_b);
         sbuf_fmt(b, "; %s", act_names[op->experts.act]);
         break;
-    case OP_EXPERTS_DOWN: weight(b, ws, "", op->experts.down), weight(b, ws, "+ ", op->experts.down_b); break;
-    case OP_MIX: sbuf_fmt(b, " scale %.6g%s%s", (double)op->mix.scale, op->mix.add ? " adds" : "", op->mix.unweighted ? " unweighted" : ""); break;
-    default: break;
+    case OP_EXPERTS_DOWN:
+        weight(b, ws, "", op->experts.down), weight(b, ws, "+ ", op->experts.down_b);
+        break;
+    case OP_MIX:
+        sbuf_fmt(b, " scale %.6g%s%s", (double)op->mix.scale, op->mix.add ? " adds" : "",
+                 op->mix.unweighted ? " unweighted" : "");
+        break;
+    default:
+        break;
     }
 }
 
 static void buffer(struct sbuf *b, const struct plan *p, int32_t id, uint32_t at) {
-    if (id < 0) sbuf_str(b, "-");
-    else if (at) sbuf_fmt(b, "%s@%u", p->buffers[id].name, at);
-    else sbuf_str(b, p->buffers[id].name);
+    if (id < 0)
+        sbuf_str(b, "-");
+    else if (at)
+        sbuf_fmt(b, "%s@%u", p->buffers[id].name, at);
+    else
+        sbuf_str(b, p->buffers[id].name);
 }
 
-void plan_print(const struct plan *p, const struct weights *ws, const struct hparams *hp, struct sbuf *out) {
-    sbuf_fmt(out, "%s: %u blocks of %u, %u tokens, %u weights, %u floats of scratch a token\n", hp->arch->name, hp->n_layer, hp->n_embd,
-             hp->n_vocab, ws->n, (unsigned)p->token_floats);
+void plan_print(const struct plan *p, const struct weights *ws, const struct hparams *hp,
+                struct sbuf *out) {
+    sbuf_fmt(out, "%s: %u blocks of %u, %u tokens, %u weights, %u floats of scratch a token\n",
+             hp->arch->name, hp->n_layer, hp->n_embd, hp->n_vocab, ws->n,
+             (unsigned)p->token_floats);
     for (uint32_t i = 0; i < p->n_ops; i++) {
         const struct op *op = &p->ops[i];
         if (i == p->n_body) sbuf_str(out, "tail, for groups of rows:\n");
         sbuf_fmt(out, "%3u %-12s %-15s ", i, op_names[op->kind], op->label);
-        buffer(out, p, op->in, op->in_at), sbuf_str(out, " -> "), buffer(out, p, op->out, op->out_at);
+        buffer(out, p, op->in, op->in_at), sbuf_str(out, " -> "),
+            buffer(out, p, op->out, op->out_at);
         sbuf_fmt(out, " %u", op->width);
         details(out, ws, hp, op);
         sbuf_str(out, "\n");

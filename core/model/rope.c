@@ -1,7 +1,8 @@
 /* Rotation: frequencies per set (global layers, windowed layers) and the cos/sin rows of a piece.
  *
- * Sources: RoPE (Su et al. 2021), YaRN (Peng et al. 2023, eq. 15-25), LongRoPE factors as in Phi-3. A frequency is
- * base^(-2i/n) times a factor; per-tensor factors divide it when they have arrived. */
+ * Sources: RoPE (Su et al. 2021), YaRN (Peng et al. 2023, eq. 15-25), LongRoPE factors as in Phi-3.
+ * A frequency is base^(-2i/n) times a factor; per-tensor factors divide it when they have arrived.
+ */
 #include "base/fmath.h"
 #include "model/model.h"
 
@@ -30,10 +31,12 @@ static double pair_of_turns(const struct hparams *hp, double n_rot, double base,
     return n_rot * d_log(hp->n_ctx_orig / (turns * 2 * PI)) / (2 * d_log(base));
 }
 
-static double clamp01(double x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
+static double clamp01(double x) {
+    return x < 0 ? 0 : x > 1 ? 1 : x;
+}
 
-/* What cos and sin are multiplied with: the file's factor, and YaRN's 1 + 0.1 log(factor), which a log multiplier
- * divides by the same formula with the multiplier in it. */
+/* What cos and sin are multiplied with: the file's factor, and YaRN's 1 + 0.1 log(factor), which a
+ * log multiplier divides by the same formula with the multiplier in it. */
 static float gain(const struct hparams *hp, bool yarn) {
     double log_factor = hp->rope_scale < 1 ? d_log(1 / (double)hp->rope_scale) : 0, by = 1;
     if (yarn) by = 1 + 0.1 * log_factor;
@@ -57,7 +60,9 @@ void rope_start(struct model *m) {
         }
         for (uint32_t i = 0; i < set->n_rot / 2; i++) {
             double inv = d_pow(base, -2.0 * i / n), mix = 0;
-            if (yarn) mix = (1 - clamp01((i - low) / (high - low > 0.001 ? high - low : 0.001))) * (double)hp->yarn_ext_factor;
+            if (yarn)
+                mix = (1 - clamp01((i - low) / (high - low > 0.001 ? high - low : 0.001))) *
+                      (double)hp->yarn_ext_factor;
             set->inv_freq[i] = inv * (scale * (1 - mix) + mix);
         }
     }

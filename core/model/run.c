@@ -1,17 +1,21 @@
-/* The executor. A batch is cut into pieces; all threads walk the plan for a piece together, phase by phase.
+/* The executor. A batch is cut into pieces; all threads walk the plan for a piece together, phase
+ * by phase.
  *
- * Invariant: what decides the walk (op, rows, group) is written by the leader only between jobs, and the
- * decision to stop early is published before a barrier and read after it, in two slots used in turn. With one
- * thread a phase may also end in the middle: `cursor` then tells how many of its units are done. */
+ * Invariant: what decides the walk (op, rows, group) is written by the leader only between jobs,
+ * and the decision to stop early is published before a barrier and read after it, in two slots used
+ * in turn. With one thread a phase may also end in the middle: `cursor` then tells how many of its
+ * units are done. */
 #include "model/run.h"
 #include <string.h>
 
 bool run_take(struct runner *r, uint32_t step, uint32_t total, uint32_t *from, uint32_t *to) {
     struct walk *w = &r->m->walk;
-    if (r->n_threads > 1) *from = pool_take(r->pool, r->phase, step);
+    if (r->n_threads > 1)
+        *from = pool_take(r->pool, r->phase, step);
     else {
         if (w->cursor >= total) return false;
-        if (r->worked && (word_load(&r->m->abort) || (w->deadline > 0 && clock_ms() >= w->deadline))) {
+        if (r->worked &&
+            (word_load(&r->m->abort) || (w->deadline > 0 && clock_ms() >= w->deadline))) {
             r->paused = true;
             return false;
         }
@@ -59,12 +63,17 @@ static void note_time(struct model *m, uint32_t op) {
 }
 
 /* End of the stretch of ops that is walked next: the body, or the tail for one group. */
-static uint32_t stretch_end(const struct model *m, uint32_t op) { return op < m->plan.n_body ? m->plan.n_body : m->plan.n_ops; }
+static uint32_t stretch_end(const struct model *m, uint32_t op) {
+    return op < m->plan.n_body ? m->plan.n_body : m->plan.n_ops;
+}
 
 static void job(void *arg, struct pool *pool, uint32_t thread) {
     struct model *m = arg;
     struct walk *w = &m->walk;
-    struct runner r = {.m = m, .pool = pool, .thread = thread, .n_threads = pool->n_threads,
+    struct runner r = {.m = m,
+                       .pool = pool,
+                       .thread = thread,
+                       .n_threads = pool->n_threads,
                        .scratch = m->threads + thread * m->thread_bytes};
     uint32_t op = w->op, first = w->phase, end = stretch_end(m, op);
     for (;; op++, first = 0) {
@@ -98,7 +107,8 @@ static void job(void *arg, struct pool *pool, uint32_t thread) {
     }
 }
 
-/* ---- pieces -------------------------------------------------------------------------------------------- */
+/* ---- pieces
+ * -------------------------------------------------------------------------------------------- */
 
 static void want_row(struct walk *w, uint32_t token, uint32_t entry) {
     w->row_token[w->n_rows] = token, w->row_entry[w->n_rows++] = entry;
@@ -117,7 +127,8 @@ static int piece_begin(struct model *m) {
         uint32_t position = e->seq->n_cached;
         if (!kv_prepare(&m->kv, &e->seq->kv, position, position + n))
             return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE, "the cache has no page left");
-        w->segments[w->n_segments++] = (struct segment){.seq = e->seq, .entry = i, .first = w->n_tokens, .n_tokens = n, .position = position};
+        w->segments[w->n_segments++] = (struct segment){
+            .seq = e->seq, .entry = i, .first = w->n_tokens, .n_tokens = n, .position = position};
         for (uint32_t t = 0; t < n; t++) {
             uint32_t at = e->done + t;
             w->tokens[w->n_tokens] = e->tokens[at], w->positions[w->n_tokens] = position + t;
@@ -195,14 +206,17 @@ int run_continue(struct model *m, double budget_ms) {
             if (w->group < w->n_rows) return SOTTO_MORE;
             piece_end(m);
             bool more = false;
-            for (uint32_t i = 0; i < w->n_entries; i++) more = more || w->entries[i].done < w->entries[i].n_tokens;
+            for (uint32_t i = 0; i < w->n_entries; i++)
+                more = more || w->entries[i].done < w->entries[i].n_tokens;
             w->active = more;
             return more ? SOTTO_MORE : SOTTO_OK;
         }
         if (rc == SOTTO_DONE) continue;
         if (rc == SOTTO_MORE || rc == SOTTO_NOT_READY) return rc;
-        if (rc == SOTTO_ABORTED) return give_up(m, fail(&m->fail, rc, FAIL_NOWHERE, "the run was stopped"));
-        return give_up(m, fail(&m->fail, rc, FAIL_NOWHERE, "a thread of the pool did not answer in time"));
+        if (rc == SOTTO_ABORTED)
+            return give_up(m, fail(&m->fail, rc, FAIL_NOWHERE, "the run was stopped"));
+        return give_up(
+            m, fail(&m->fail, rc, FAIL_NOWHERE, "a thread of the pool did not answer in time"));
     }
 }
 

@@ -8,26 +8,30 @@ struct runner {
     struct model *m;
     struct pool *pool;
     uint32_t thread, n_threads;
-    uint32_t phase;           /* of the job; numbers the barriers */
-    uint8_t *scratch;         /* this thread's own */
-    bool paused;              /* one thread only: the budget ended inside a phase */
-    bool worked;              /* a chunk was done in this call */
+    uint32_t phase;   /* of the job; numbers the barriers */
+    uint8_t *scratch; /* this thread's own */
+    bool paused;      /* one thread only: the budget ended inside a phase */
+    bool worked;      /* a chunk was done in this call */
 };
 
-/* Takes the next `step` units of the phase's total; false when none are left (or the runner paused). */
+/* Takes the next `step` units of the phase's total; false when none are left (or the runner
+ * paused). */
 bool run_take(struct runner *r, uint32_t step, uint32_t total, uint32_t *from, uint32_t *to);
 /* Units per chunk: about eight chunks a thread, at least `least` units each. */
 uint32_t run_step(const struct runner *r, uint32_t total, uint32_t least);
 
 /* Tokens the op walks: those of the piece, its wanted rows, or the group's. */
 uint32_t run_tokens(const struct model *m, const struct op *op);
-float *run_in(const struct model *m, const struct op *op);  /* first token's row, in_at included */
+float *run_in(const struct model *m, const struct op *op); /* first token's row, in_at included */
 float *run_out(const struct model *m, const struct op *op);
-static inline size_t run_stride(const struct model *m, int32_t buffer) { return m->plan.buffers[buffer].width; }
+static inline size_t run_stride(const struct model *m, int32_t buffer) {
+    return m->plan.buffers[buffer].width;
+}
 
 void run_norm(const struct model *m, struct norm_spec norm, float *dst, const float *x, size_t n);
 /* dst = act(gate) * up over n elements, or act(gate) where up is NULL. */
-void run_act(const struct model *m, uint32_t act, const float *curve, float *dst, const float *gate, const float *up, size_t n);
+void run_act(const struct model *m, uint32_t act, const float *curve, float *dst, const float *gate,
+             const float *up, size_t n);
 
 /* Phases of an op, and one phase of it; phases of an op are separated by barriers. */
 uint32_t run_phases(const struct model *m, const struct op *op);
@@ -49,6 +53,8 @@ void experts_phase(struct runner *r, const struct op *op, uint32_t phase);
 uint64_t experts_scratch(const struct model *m, const struct op *op);
 uint64_t experts_acts(const struct model *m, const struct op *op);
 
-static inline uint64_t align64(uint64_t n) { return (n + 63) & ~(uint64_t)63; }
+static inline uint64_t align64(uint64_t n) {
+    return (n + 63) & ~(uint64_t)63;
+}
 
 #endif

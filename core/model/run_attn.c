@@ -1,21 +1,25 @@
 /* OP_HEADS and OP_ATTN: queries and keys made ready, K and V into the cache, attention over it. */
-#include "model/run.h"
 #include "base/fmath.h"
+#include "model/run.h"
 
 /* One head of one token, in place: clamp, norm, rotation. */
-static void ready_head(const struct model *m, const struct op *op, float *x, int32_t norm_w, uint32_t head, uint32_t token) {
+static void ready_head(const struct model *m, const struct op *op, float *x, int32_t norm_w,
+                       uint32_t head, uint32_t token) {
     const struct op_heads *h = &op->heads;
     const struct layer_hp *l = &m->hp.layers[op->layer];
     const float *w = model_floats(m, norm_w);
     if (w && h->norm_each) w += (size_t)head * l->dim_k;
     for (int pass = 0; pass < 2; pass++) {
         if (w && h->after_rope == (pass == 1)) {
-            if (h->norm_kind == NORM_RMS) kern_rms_norm(m->kern, x, x, w, l->dim_k, m->hp.norm_eps);
-            else kern_layer_norm(m->kern, x, x, w, NULL, l->dim_k, m->hp.norm_eps);
+            if (h->norm_kind == NORM_RMS)
+                kern_rms_norm(m->kern, x, x, w, l->dim_k, m->hp.norm_eps);
+            else
+                kern_layer_norm(m->kern, x, x, w, NULL, l->dim_k, m->hp.norm_eps);
         }
         if (pass == 0 && l->rope != ROPE_NONE) {
             const struct rope_set *set = &m->rope[l->rope_set];
-            kern_rope(m->kern, x, set->table + (size_t)token * set->n_rot, l->n_rot, l->rope == ROPE_NEOX);
+            kern_rope(m->kern, x, set->table + (size_t)token * set->n_rot, l->n_rot,
+                      l->rope == ROPE_NEOX);
         }
     }
     if (h->l2) kern_rms_norm(m->kern, x, x, NULL, l->dim_k, m->hp.norm_eps);
@@ -25,7 +29,8 @@ static void clamp(float *x, size_t n, float limit) {
     for (size_t i = 0; i < n; i++) x[i] = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i];
 }
 
-static void *kv_row(const struct model *m, const struct segment *s, uint32_t layer, uint32_t head, uint32_t position, bool value) {
+static void *kv_row(const struct model *m, const struct segment *s, uint32_t layer, uint32_t head,
+                    uint32_t position, bool value) {
     const struct kv_layer *at = &m->kv.layers[layer];
     uint8_t *page = kv_page(&m->kv, at->group, s->seq->kv.pages[at->group][position / KV_PAGE]);
     size_t row = (size_t)head * KV_PAGE + position % KV_PAGE;
@@ -36,8 +41,10 @@ static const struct segment *segment_of(const struct walk *w, uint32_t token) {
     uint32_t low = 0, high = w->n_segments - 1; /* the last whose first token is not after it */
     while (low < high) {
         uint32_t middle = (low + high + 1) / 2;
-        if (w->segments[middle].first <= token) low = middle;
-        else high = middle - 1;
+        if (w->segments[middle].first <= token)
+            low = middle;
+        else
+            high = middle - 1;
     }
     return &w->segments[low];
 }
@@ -52,8 +59,10 @@ static void head_unit(const struct model *m, const struct op *op, uint32_t token
         if (m->hp.clamp_qkv > 0) clamp(q, l->dim_k, m->hp.clamp_qkv);
         ready_head(m, op, q, h->q_norm, head, token);
         if (h->temperature) {
-            double steps = (double)((position + m->hp.arch->temperature_offset) / m->hp.temperature_step);
-            kern_scale(m->kern, q, q, (float)(d_log(1 + steps) * (double)m->hp.temperature_scale + 1), l->dim_k);
+            double steps =
+                (double)((position + m->hp.arch->temperature_offset) / m->hp.temperature_step);
+            kern_scale(m->kern, q, q,
+                       (float)(d_log(1 + steps) * (double)m->hp.temperature_scale + 1), l->dim_k);
         }
         return;
     }
@@ -79,9 +88,17 @@ void heads_phase(struct runner *r, const struct op *op) {
 static struct attn attn_of(const struct model *m, const struct op *op) {
     const struct layer_hp *l = &m->hp.layers[op->layer];
     return (struct attn){
-        .type_k = m->kv.type, .type_v = m->kv.type, .n_head = l->n_head, .n_kv_head = l->n_kv_head, .dim_k = l->dim_k,
-        .dim_v = l->dim_v, .window = l->window, .scale = m->hp.attn_scale, .softcap = m->hp.attn_softcap,
-        .sinks = model_floats(m, op->attn.sinks), .alibi = m->alibi,
+        .type_k = m->kv.type,
+        .type_v = m->kv.type,
+        .n_head = l->n_head,
+        .n_kv_head = l->n_kv_head,
+        .dim_k = l->dim_k,
+        .dim_v = l->dim_v,
+        .window = l->window,
+        .scale = m->hp.attn_scale,
+        .softcap = m->hp.attn_softcap,
+        .sinks = model_floats(m, op->attn.sinks),
+        .alibi = m->alibi,
     };
 }
 
@@ -100,7 +117,8 @@ uint64_t attn_partials(const struct model *m, const struct op *op) {
 }
 
 /* Attention of segment s; page pointers go to the thread's scratch unless pointers is false. */
-static struct attn attn_segment(const struct runner *r, const struct op *op, const struct segment *s, bool pointers) {
+static struct attn attn_segment(const struct runner *r, const struct op *op,
+                                const struct segment *s, bool pointers) {
     const struct model *m = r->m;
     const struct kv_layer *at = &m->kv.layers[op->layer];
     struct attn a = attn_of(m, op);
@@ -109,7 +127,8 @@ static struct attn attn_segment(const struct runner *r, const struct op *op, con
     a.out = run_out(m, op) + s->first * out, a.out_stride = out;
     a.n_tokens = s->n_tokens, a.position = s->position, a.n_past = s->position + s->n_tokens;
     if (!pointers) return a;
-    const void **k = (const void **)(void *)r->scratch, **v = (const void **)(void *)(r->scratch + pointers_bytes(m));
+    const void **k = (const void **)(void *)r->scratch,
+               **v = (const void **)(void *)(r->scratch + pointers_bytes(m));
     for (uint32_t i = 0; i * KV_PAGE < a.n_past; i++) {
         uint32_t page = s->seq->kv.pages[at->group][i];
         const uint8_t *base = page == KV_NO_PAGE ? NULL : kv_page(&m->kv, at->group, page);
@@ -119,8 +138,8 @@ static struct attn attn_segment(const struct runner *r, const struct op *op, con
     return a;
 }
 
-/* Segments are walked in rounds whose partial sums fit the shared room: phases 2i and 2i + 1 attend and combine
- * round i. Almost always there is one round. */
+/* Segments are walked in rounds whose partial sums fit the shared room: phases 2i and 2i + 1 attend
+ * and combine round i. Almost always there is one round. */
 static uint32_t round_end(const struct runner *r, const struct op *op, uint32_t first) {
     const struct walk *w = &r->m->walk;
     uint64_t used = 0;
@@ -168,7 +187,9 @@ void attn_phase(struct runner *r, const struct op *op, uint32_t phase) {
                 loaded = true;
             }
             void *scratch = r->scratch + 2 * pointers_bytes(m);
-            if (combine) kern_attn_combine(m->kern, &a, from - start, m->partials + partials);
-            else kern_attn(m->kern, &a, from - start, m->partials + partials, scratch);
+            if (combine)
+                kern_attn_combine(m->kern, &a, from - start, m->partials + partials);
+            else
+                kern_attn(m->kern, &a, from - start, m->partials + partials, scratch);
         }
 }

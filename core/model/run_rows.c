@@ -1,9 +1,12 @@
-/* Ops that walk rows: embedding, norms, additions, the choice of wanted rows; and elementwise activations. */
-#include "model/run.h"
+/* Ops that walk rows: embedding, norms, additions, the choice of wanted rows; and elementwise
+ * activations. */
 #include "base/fmath.h"
+#include "model/run.h"
 #include <string.h>
 
-static bool in_tail(const struct model *m, const struct op *op) { return op >= m->plan.ops + m->plan.n_body; }
+static bool in_tail(const struct model *m, const struct op *op) {
+    return op >= m->plan.ops + m->plan.n_body;
+}
 
 uint32_t run_tokens(const struct model *m, const struct op *op) {
     const struct walk *w = &m->walk;
@@ -12,23 +15,30 @@ uint32_t run_tokens(const struct model *m, const struct op *op) {
 }
 
 static float *row_of(const struct model *m, const struct op *op, int32_t buffer, uint32_t at) {
-    size_t first = in_tail(m, op) && buffer != BUFFER_LOGITS ? m->walk.group : 0; /* rows before are done */
+    size_t first =
+        in_tail(m, op) && buffer != BUFFER_LOGITS ? m->walk.group : 0; /* rows before are done */
     return model_buffer(m, buffer) + first * run_stride(m, buffer) + at;
 }
-float *run_in(const struct model *m, const struct op *op) { return row_of(m, op, op->in, op->in_at); }
-float *run_out(const struct model *m, const struct op *op) { return row_of(m, op, op->out, op->out_at); }
+float *run_in(const struct model *m, const struct op *op) {
+    return row_of(m, op, op->in, op->in_at);
+}
+float *run_out(const struct model *m, const struct op *op) {
+    return row_of(m, op, op->out, op->out_at);
+}
 
 void run_norm(const struct model *m, struct norm_spec norm, float *dst, const float *x, size_t n) {
     const float *w = model_floats(m, norm.w), *b = model_floats(m, norm.b);
     if (norm.kind == NORM_RMS) {
         kern_rms_norm(m->kern, dst, x, w, n, m->hp.norm_eps);
         if (b) kern_add(m->kern, dst, dst, b, n);
-    } else kern_layer_norm(m->kern, dst, x, w, b, n, m->hp.norm_eps);
+    } else
+        kern_layer_norm(m->kern, dst, x, w, b, n, m->hp.norm_eps);
 }
 
 /* ggml_xielu: expm1 below zero, a parabola above. */
 static float xielu(float x, const float *p) {
-    float alpha_n = p[2] + (float)d_log(1 + d_exp((double)p[0])), alpha_p = (float)d_log(1 + d_exp((double)p[1]));
+    float alpha_n = p[2] + (float)d_log(1 + d_exp((double)p[0])),
+          alpha_p = (float)d_log(1 + d_exp((double)p[1]));
     if (x > 0) return alpha_p * x * x + p[2] * x;
     double low = x < p[3] ? (double)x : (double)p[3];
     return ((float)(d_exp(low) - 1) - x) * alpha_n + p[2] * x;
@@ -40,15 +50,21 @@ static float oai(float gate, float up) {
     return g / (1 + f_exp(-1.702f * g)) * (u + 1);
 }
 
-void run_act(const struct model *m, uint32_t act, const float *curve, float *dst, const float *gate, const float *up, size_t n) {
-    static const uint8_t unary[] = {[FFN_SILU] = UN_SILU, [FFN_GELU] = UN_GELU, [FFN_GELU_ERF] = UN_GELU_ERF,
-                                    [FFN_RELU] = UN_RELU, [FFN_RELU2] = UN_RELU2};
+void run_act(const struct model *m, uint32_t act, const float *curve, float *dst, const float *gate,
+             const float *up, size_t n) {
+    static const uint8_t unary[] = {[FFN_SILU] = UN_SILU,
+                                    [FFN_GELU] = UN_GELU,
+                                    [FFN_GELU_ERF] = UN_GELU_ERF,
+                                    [FFN_RELU] = UN_RELU,
+                                    [FFN_RELU2] = UN_RELU2};
     if (act == FFN_XIELU) {
         for (size_t i = 0; i < n; i++) dst[i] = xielu(gate[i], curve) * (up ? up[i] : 1);
     } else if (act == FFN_OAI) {
         for (size_t i = 0; i < n; i++) dst[i] = oai(gate[i], up ? up[i] : 0);
-    } else if (up) kern_glu(m->kern, (enum unary)unary[act], dst, gate, up, n);
-    else kern_unary(m->kern, (enum unary)unary[act], dst, gate, n);
+    } else if (up)
+        kern_glu(m->kern, (enum unary)unary[act], dst, gate, up, n);
+    else
+        kern_unary(m->kern, (enum unary)unary[act], dst, gate, n);
 }
 
 static void embed(const struct runner *r, const struct op *op, uint32_t t) {
@@ -64,12 +80,15 @@ static void embed(const struct runner *r, const struct op *op, uint32_t t) {
         const struct weight *position = model_weight(m, op->embed.position_w);
         float *row = (float *)(void *)r->scratch;
         uint32_t last = position->rows - 1;
-        kern_row(position->dtype, row, position->data, n, w->positions[t] < last ? w->positions[t] : last);
+        kern_row(position->dtype, row, position->data, n,
+                 w->positions[t] < last ? w->positions[t] : last);
         kern_add(m->kern, x, x, row, n);
     }
 }
 
-static float sigmoid(float x) { return 1 / (1 + f_exp(-x)); }
+static float sigmoid(float x) {
+    return 1 / (1 + f_exp(-x));
+}
 
 static void one_row(const struct runner *r, const struct op *op, uint32_t t) {
     const struct model *m = r->m;
@@ -80,7 +99,8 @@ static void one_row(const struct runner *r, const struct op *op, uint32_t t) {
     }
     float *out = run_out(m, op) + t * run_stride(m, op->out);
     if (op->kind == OP_ROWS) {
-        memcpy(out, run_in(m, op) + m->walk.row_token[t] * run_stride(m, op->in), n * sizeof(float));
+        memcpy(out, run_in(m, op) + m->walk.row_token[t] * run_stride(m, op->in),
+               n * sizeof(float));
         return;
     }
     const float *in = run_in(m, op) + t * run_stride(m, op->in);
@@ -92,7 +112,8 @@ static void one_row(const struct runner *r, const struct op *op, uint32_t t) {
         float s = op->add.scale;
         if (op->add.gate_w >= 0) {
             const float *x = model_buffer(m, op->add.gate_in) + t * run_stride(m, op->add.gate_in);
-            s *= sigmoid(kern_dot(m->kern, x, model_floats(m, op->add.gate_w), run_stride(m, op->add.gate_in)));
+            s *= sigmoid(kern_dot(m->kern, x, model_floats(m, op->add.gate_w),
+                                  run_stride(m, op->add.gate_in)));
         }
         kern_axpy(m->kern, out, s, in, n);
     }
@@ -106,19 +127,39 @@ static void rows_phase(struct runner *r, const struct op *op) {
 
 uint32_t run_phases(const struct model *m, const struct op *op) {
     switch (op->kind) {
-    case OP_LINEAR: return linear_phases(m, op);
-    case OP_ATTN: return attn_phases(m, op);
-    case OP_ROUTE: case OP_EXPERTS: case OP_EXPERTS_DOWN: case OP_MIX: return experts_phases(op);
-    default: return 1;
+    case OP_LINEAR:
+        return linear_phases(m, op);
+    case OP_ATTN:
+        return attn_phases(m, op);
+    case OP_ROUTE:
+    case OP_EXPERTS:
+    case OP_EXPERTS_DOWN:
+    case OP_MIX:
+        return experts_phases(op);
+    default:
+        return 1;
     }
 }
 
 void run_phase(struct runner *r, const struct op *op, uint32_t phase) {
     switch (op->kind) {
-    case OP_LINEAR: linear_phase(r, op, phase); break;
-    case OP_HEADS: heads_phase(r, op); break;
-    case OP_ATTN: attn_phase(r, op, phase); break;
-    case OP_ROUTE: case OP_EXPERTS: case OP_EXPERTS_DOWN: case OP_MIX: experts_phase(r, op, phase); break;
-    default: rows_phase(r, op); break;
+    case OP_LINEAR:
+        linear_phase(r, op, phase);
+        break;
+    case OP_HEADS:
+        heads_phase(r, op);
+        break;
+    case OP_ATTN:
+        attn_phase(r, op, phase);
+        break;
+    case OP_ROUTE:
+    case OP_EXPERTS:
+    case OP_EXPERTS_DOWN:
+    case OP_MIX:
+        experts_phase(r, op, phase);
+        break;
+    default:
+        rows_phase(r, op);
+        break;
     }
 }

@@ -5,7 +5,8 @@
 static struct seq *free_seq(struct model *m) {
     for (uint32_t i = 0; i < m->max_seqs; i++)
         if (!m->seqs[i].open) return &m->seqs[i];
-    fail(&m->fail, SOTTO_LIMIT, FAIL_NOWHERE, "all %u sequences of the model are in use", m->max_seqs);
+    fail(&m->fail, SOTTO_LIMIT, FAIL_NOWHERE, "all %u sequences of the model are in use",
+         m->max_seqs);
     return NULL;
 }
 
@@ -46,11 +47,13 @@ int seq_fork(struct seq *s, struct seq **out) {
 
 int seq_truncate(struct seq *s, uint32_t n) {
     if (n > s->n_tokens)
-        return fail(&s->model->fail, SOTTO_EINVAL, FAIL_NOWHERE, "a sequence of %u tokens cannot be cut to %u", s->n_tokens, n);
+        return fail(&s->model->fail, SOTTO_EINVAL, FAIL_NOWHERE,
+                    "a sequence of %u tokens cannot be cut to %u", s->n_tokens, n);
     leave_batch(s);
     s->n_tokens = n;
     if (n < s->n_cached) {
-        /* a window may have freed what later queries would see again: then everything is evaluated anew */
+        /* a window may have freed what later queries would see again: then everything is evaluated
+         * anew */
         s->n_cached = kv_reachable(&s->model->kv, &s->kv, n) ? n : 0;
         kv_truncate(&s->model->kv, &s->kv, s->n_cached);
     }
@@ -60,7 +63,8 @@ int seq_truncate(struct seq *s, uint32_t n) {
 void run_clear(struct model *m) {
     struct walk *w = &m->walk;
     if (w->active)
-        for (uint32_t i = 0; i < w->n_segments; i++) kv_truncate(&m->kv, &w->segments[i].seq->kv, w->segments[i].seq->n_cached);
+        for (uint32_t i = 0; i < w->n_segments; i++)
+            kv_truncate(&m->kv, &w->segments[i].seq->kv, w->segments[i].seq->n_cached);
     w->active = w->piece = false;
     w->n_entries = w->total = w->walked = 0;
     w->n_rows = w->rows_ready = 0;
@@ -69,22 +73,28 @@ void run_clear(struct model *m) {
 int run_add(struct model *m, struct seq *seq, const uint32_t *tokens, uint32_t n, uint32_t want) {
     struct walk *w = &m->walk;
     for (uint32_t i = 0; i < w->n_entries; i++)
-        if (w->entries[i].seq == seq) return fail(&m->fail, SOTTO_EINVAL, i, "a sequence occurs twice in the batch");
+        if (w->entries[i].seq == seq)
+            return fail(&m->fail, SOTTO_EINVAL, i, "a sequence occurs twice in the batch");
     if (n > m->options.context - seq->n_tokens)
-        return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE, "%u tokens after %u do not fit a context of %u", n, seq->n_tokens, m->options.context);
+        return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE,
+                    "%u tokens after %u do not fit a context of %u", n, seq->n_tokens,
+                    m->options.context);
     for (uint32_t i = 0; i < n; i++)
         if (tokens[i] >= m->hp.n_vocab)
-            return fail(&m->fail, SOTTO_EINVAL, i, "token %u at index %u is not one of %u", tokens[i], i, m->hp.n_vocab);
+            return fail(&m->fail, SOTTO_EINVAL, i, "token %u at index %u is not one of %u",
+                        tokens[i], i, m->hp.n_vocab);
     struct run_entry *e = &w->entries[w->n_entries++];
     uint32_t again = n ? seq->n_tokens - seq->n_cached : 0;
     memcpy(e->tokens, seq->tokens + seq->n_cached, again * sizeof *tokens);
     memcpy(e->tokens + again, tokens, n * sizeof *tokens);
-    *e = (struct run_entry){.seq = seq, .tokens = e->tokens, .n_tokens = again + n, .skip = again, .want = want};
+    *e = (struct run_entry){
+        .seq = seq, .tokens = e->tokens, .n_tokens = again + n, .skip = again, .want = want};
     w->total += e->n_tokens;
     return SOTTO_OK;
 }
 
-/* Pages the whole batch takes from each group, at most; a windowed group reuses its own as the batch goes on. */
+/* Pages the whole batch takes from each group, at most; a windowed group reuses its own as the
+ * batch goes on. */
 static bool pages_suffice(const struct model *m) {
     const struct walk *w = &m->walk;
     for (uint32_t g = 0; g < m->kv.n_groups; g++) {
@@ -105,7 +115,8 @@ int run_begin(struct model *m) {
     struct walk *w = &m->walk;
     if (!pages_suffice(m)) {
         run_clear(m);
-        return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE, "the cache has not enough pages left for %u tokens", w->total);
+        return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE,
+                    "the cache has not enough pages left for %u tokens", w->total);
     }
     w->active = true;
     word_store(&m->abort, 0);

@@ -1,10 +1,12 @@
-/* The trunk of decoders: embedding, blocks of attention and FFN, output. Biases, q/k norms, fused matrices, norms
- * before or after, parallel branches and experts are found by presence in the file; the rest are traits. */
+/* The trunk of decoders: embedding, blocks of attention and FFN, output. Biases, q/k norms, fused
+ * matrices, norms before or after, parallel branches and experts are found by presence in the file;
+ * the rest are traits. */
 #include "model/plan.h"
 
 static const struct norm_spec no_norm = {.kind = -1, .w = NO_WEIGHT, .b = NO_WEIGHT};
 
-/* The norm of an id; its bias is the next id. Without weights it is none, except where the record has plain norms. */
+/* The norm of an id; its bias is the next id. Without weights it is none, except where the record
+ * has plain norms. */
 static struct norm_spec norm_of(struct builder *b, uint32_t id, const char *name, bool plain) {
     const struct arch *a = b->hp->arch;
     struct norm_spec n = no_norm;
@@ -27,74 +29,98 @@ static struct norm_spec post_norm_of(struct builder *b, uint32_t id) {
 }
 
 /* out = norm(in) as an op of its own. */
-static void emit_norm(struct builder *b, const char *label, struct norm_spec norm, int32_t in, int32_t out, uint32_t in_at,
-                      uint32_t out_at, uint32_t width, bool add) {
+static void emit_norm(struct builder *b, const char *label, struct norm_spec norm, int32_t in,
+                      int32_t out, uint32_t in_at, uint32_t out_at, uint32_t width, bool add) {
     struct op *op = build_op(b, OP_NORM, label, in, out, width);
     op->in_at = in_at, op->out_at = out_at;
     op->norm = (struct op_norm){.norm = norm, .add = add};
 }
 
-/* Where a branch ends: straight into the residual, or aside when a norm or a scale comes between. */
-struct branch { int32_t out; bool add; struct norm_spec post; };
+/* Where a branch ends: straight into the residual, or aside when a norm or a scale comes between.
+ */
+struct branch {
+    int32_t out;
+    bool add;
+    struct norm_spec post;
+};
 
-static struct branch branch_begin(struct builder *b, const char *name, struct norm_spec post, int32_t x) {
+static struct branch branch_begin(struct builder *b, const char *name, struct norm_spec post,
+                                  int32_t x) {
     bool aside = post.kind >= 0 || b->hp->residual_scale != 0;
-    return (struct branch){.out = aside ? build_buffer(b, name, b->hp->n_embd) : x, .add = !aside, .post = post};
+    return (struct branch){
+        .out = aside ? build_buffer(b, name, b->hp->n_embd) : x, .add = !aside, .post = post};
 }
 
-static void branch_end(struct builder *b, const char *label, const struct branch *branch, int32_t x) {
+static void branch_end(struct builder *b, const char *label, const struct branch *branch,
+                       int32_t x) {
     if (branch->add) return;
     if (branch->post.kind >= 0) {
         emit_norm(b, label, branch->post, branch->out, x, 0, 0, b->hp->n_embd, true);
         return;
     }
     struct op *op = build_op(b, OP_ADD, label, branch->out, x, b->hp->n_embd);
-    op->add = (struct op_add){.scale = b->hp->residual_scale, .gate_w = NO_WEIGHT, .gate_in = NO_BUFFER};
+    op->add =
+        (struct op_add){.scale = b->hp->residual_scale, .gate_w = NO_WEIGHT, .gate_in = NO_BUFFER};
 }
 
-/* q/k norm of the layer: whole rows become ops before the heads, one norm a head goes with the heads. */
-static void qk_norm(struct builder *b, uint32_t id, int32_t qkv, uint32_t at, uint32_t n_head, int32_t *head_norm, bool *each) {
+/* q/k norm of the layer: whole rows become ops before the heads, one norm a head goes with the
+ * heads. */
+static void qk_norm(struct builder *b, uint32_t id, int32_t qkv, uint32_t at, uint32_t n_head,
+                    int32_t *head_norm, bool *each) {
     const struct layer_hp *l = &b->hp->layers[b->layer];
     *head_norm = NO_WEIGHT;
     if (b->rc || !weights_has(b->parts, id, b->layer, NULL)) return;
-    uint64_t ne0 = weights_axis(b->parts, id, b->layer, NULL, 0), ne1 = weights_axis(b->parts, id, b->layer, NULL, 1);
+    uint64_t ne0 = weights_axis(b->parts, id, b->layer, NULL, 0),
+             ne1 = weights_axis(b->parts, id, b->layer, NULL, 1);
     int32_t w = build_weight(b, id, true);
     if (b->rc) return;
     if (ne0 == l->dim_k && (ne1 == 1 || ne1 == n_head)) {
         *head_norm = w, *each = ne1 > 1;
     } else if (ne0 == (uint64_t)n_head * l->dim_k && ne1 == 1) {
         struct norm_spec norm = {.kind = (int8_t)b->hp->arch->norm, .w = w, .b = NO_WEIGHT};
-        emit_norm(b, id == W_Q_NORM ? "q_norm" : "k_norm", norm, qkv, qkv, at, at, n_head * l->dim_k, false);
+        emit_norm(b, id == W_Q_NORM ? "q_norm" : "k_norm", norm, qkv, qkv, at, at,
+                  n_head * l->dim_k, false);
     } else {
         const struct weight *weight = &b->weights->list[w];
-        b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor %.*s has the shape %llu x %llu; the metadata ask for %u, %u x %u or %u",
-                     (int)weight->name.size, weight->name.text, (unsigned long long)ne0, (unsigned long long)ne1, l->dim_k, l->dim_k, n_head,
-                     n_head * l->dim_k);
+        b->rc = fail(
+            b->f, SOTTO_FORMAT, FAIL_NOWHERE,
+            "the tensor %.*s has the shape %llu x %llu; the metadata ask for %u, %u x %u or %u",
+            (int)weight->name.size, weight->name.text, (unsigned long long)ne0,
+            (unsigned long long)ne1, l->dim_k, l->dim_k, n_head, n_head * l->dim_k);
     }
 }
 
 /* Attention of the current layer from `in` (normalised by norm first), into the branch. */
-static void attention(struct builder *b, struct norm_spec norm, int32_t in, const struct branch *branch) {
+static void attention(struct builder *b, struct norm_spec norm, int32_t in,
+                      const struct branch *branch) {
     const struct layer_hp *l = &b->hp->layers[b->layer];
-    uint32_t n_q = l->n_head * l->dim_k, n_k = l->n_kv_head * l->dim_k, n_v = l->n_kv_head * l->dim_v;
+    uint32_t n_q = l->n_head * l->dim_k, n_k = l->n_kv_head * l->dim_k,
+             n_v = l->n_kv_head * l->dim_v;
     int32_t w[3], bias[3] = {NO_WEIGHT, NO_WEIGHT, NO_WEIGHT};
     if (!b->rc && weights_has(b->parts, W_QKV, b->layer, NULL)) {
         uint32_t rows[3] = {n_q, n_k, n_v};
         b->rc = weights_add_fused(b->weights, b->parts, b->hp, W_QKV, b->layer, rows, 3, w, b->f);
-        if (!b->rc) b->rc = weights_add_fused(b->weights, b->parts, b->hp, W_QKV_B, b->layer, rows, 3, bias, b->f);
+        if (!b->rc)
+            b->rc = weights_add_fused(b->weights, b->parts, b->hp, W_QKV_B, b->layer, rows, 3, bias,
+                                      b->f);
     } else {
         static const uint32_t ids[3] = {W_Q, W_K, W_V};
-        for (int i = 0; i < 3; i++) w[i] = build_weight(b, ids[i], true), bias[i] = build_weight(b, ids[i] + 1, false);
+        for (int i = 0; i < 3; i++)
+            w[i] = build_weight(b, ids[i], true), bias[i] = build_weight(b, ids[i] + 1, false);
     }
-    int32_t qkv = build_buffer(b, "qkv", (uint64_t)n_q + n_k + n_v), att = build_buffer(b, "att", (uint64_t)l->n_head * l->dim_v);
+    int32_t qkv = build_buffer(b, "qkv", (uint64_t)n_q + n_k + n_v),
+            att = build_buffer(b, "att", (uint64_t)l->n_head * l->dim_v);
     build_linear(b, "attn_qkv", norm, in, qkv, w, bias, 3, false);
 
-    struct op_heads heads = {.k_at = n_q, .v_at = n_q + n_k, .norm_kind = (uint8_t)b->hp->arch->norm,
+    struct op_heads heads = {.k_at = n_q,
+                             .v_at = n_q + n_k,
+                             .norm_kind = (uint8_t)b->hp->arch->norm,
                              .after_rope = b->hp->arch->qk_norm_after_rope};
     qk_norm(b, W_Q_NORM, qkv, 0, l->n_head, &heads.q_norm, &heads.norm_each);
     qk_norm(b, W_K_NORM, qkv, n_q, l->n_kv_head, &heads.k_norm, &heads.norm_each);
     heads.l2 = b->hp->arch->kq_l2_norm && l->rope != ROPE_NONE;
-    heads.temperature = b->hp->temperature_scale > 0 && (!b->hp->arch->temperature_no_rope || l->rope == ROPE_NONE);
+    heads.temperature =
+        b->hp->temperature_scale > 0 && (!b->hp->arch->temperature_no_rope || l->rope == ROPE_NONE);
     struct op *op = build_op(b, OP_HEADS, "heads", qkv, qkv, n_q + n_k + n_v);
     op->heads = heads;
 
@@ -102,11 +128,13 @@ static void attention(struct builder *b, struct norm_spec norm, int32_t in, cons
     op = build_op(b, OP_ATTN, "attn", qkv, att, l->n_head * l->dim_v);
     op->attn.sinks = sinks;
 
-    int32_t out = build_weight(b, W_ATTN_OUT, true), out_bias = build_weight(b, W_ATTN_OUT_B, false);
+    int32_t out = build_weight(b, W_ATTN_OUT, true),
+            out_bias = build_weight(b, W_ATTN_OUT_B, false);
     build_linear(b, "attn_output", no_norm, att, branch->out, &out, &out_bias, 1, branch->add);
 }
 
-static void dense_ffn(struct builder *b, struct norm_spec norm, int32_t in, const struct branch *branch) {
+static void dense_ffn(struct builder *b, struct norm_spec norm, int32_t in,
+                      const struct branch *branch) {
     const struct layer_hp *l = &b->hp->layers[b->layer];
     int32_t w[2] = {NO_WEIGHT, NO_WEIGHT}, bias[2] = {NO_WEIGHT, NO_WEIGHT};
     uint32_t n = 2;
@@ -116,13 +144,16 @@ static void dense_ffn(struct builder *b, struct norm_spec norm, int32_t in, cons
     } else if (!b->rc && weights_axis(b->parts, W_UP, b->layer, NULL, 1) == 2 * (uint64_t)l->n_ff) {
         uint32_t rows[2] = {l->n_ff, l->n_ff}; /* the gate's half comes first */
         b->rc = weights_add_fused(b->weights, b->parts, b->hp, W_UP, b->layer, rows, 2, w, b->f);
-        if (!b->rc) b->rc = weights_add_fused(b->weights, b->parts, b->hp, W_UP_B, b->layer, rows, 2, bias, b->f);
+        if (!b->rc)
+            b->rc = weights_add_fused(b->weights, b->parts, b->hp, W_UP_B, b->layer, rows, 2, bias,
+                                      b->f);
     } else {
         w[0] = build_weight(b, W_UP, true), bias[0] = build_weight(b, W_UP_B, false);
         n = 1;
     }
     int32_t h = build_buffer(b, "ffn", l->n_ff);
-    struct op *op = build_linear(b, n == 2 ? "ffn_gate_up" : "ffn_up", norm, in, h, w, bias, n, false);
+    struct op *op =
+        build_linear(b, n == 2 ? "ffn_gate_up" : "ffn_up", norm, in, h, w, bias, n, false);
     op->linear.epilogue = n == 2 ? EPI_GLU : EPI_ACT;
     op->linear.act = (uint8_t)b->hp->arch->act;
     op->linear.curve = l->xielu;
@@ -173,8 +204,10 @@ static int32_t block(struct builder *b, int32_t x, bool last) {
         struct norm_spec own = shared ? norm : ffn_norm;
         ffn_in = build_buffer(b, "ffn_in", hp->n_embd);
         emit_norm(b, "ffn_norm", own, x, ffn_in, 0, 0, hp->n_embd, false);
-        if (norm_2.kind >= 0) attn_norm = norm_2;
-        else if (shared) attn_in = ffn_in, attn_norm = no_norm;
+        if (norm_2.kind >= 0)
+            attn_norm = norm_2;
+        else if (shared)
+            attn_in = ffn_in, attn_norm = no_norm;
         ffn_norm = no_norm;
     }
     struct branch branch = branch_begin(b, "attn_branch", post_attn, x);
@@ -209,7 +242,8 @@ int trunk_decoder(struct builder *b) {
     b->layer = hp->n_layer;
     b->plan->n_body = b->plan->n_ops;
     struct norm_spec norm = norm_of(b, W_OUTPUT_NORM, NULL, true);
-    if (!b->rc && norm.kind < 0) b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor output_norm.weight is missing");
+    if (!b->rc && norm.kind < 0)
+        b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor output_norm.weight is missing");
     int32_t w = build_weight(b, W_OUTPUT, false), bias = build_weight(b, W_OUTPUT_B, false);
     if (w < 0) w = embd; /* tied */
     op = build_linear(b, "output", norm, x, BUFFER_LOGITS, &w, &bias, 1, false);

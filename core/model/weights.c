@@ -5,11 +5,27 @@
 
 /* Symbolic axes; AX_ANY takes what the file has (within bounds), AX_NONE is no axis. */
 enum axis {
-    AX_NONE, AX_ANY, AX_EMBD, AX_VOCAB, AX_CTX, AX_Q, AX_K, AX_V, AX_ATTN, AX_HEADS, AX_ROT2, AX_FF, AX_EXPERTS
+    AX_NONE,
+    AX_ANY,
+    AX_EMBD,
+    AX_VOCAB,
+    AX_CTX,
+    AX_Q,
+    AX_K,
+    AX_V,
+    AX_ATTN,
+    AX_HEADS,
+    AX_ROT2,
+    AX_FF,
+    AX_EXPERTS
 };
 enum { VECTOR = 1 };
 
-struct weight_row { const char *name; uint8_t axes[3]; uint8_t flags; };
+struct weight_row {
+    const char *name;
+    uint8_t axes[3];
+    uint8_t flags;
+};
 
 /* Names without ".weight" / ".bias"; "blk.%u." in front of those of a layer. */
 static const struct weight_row table[W_COUNT] = {
@@ -68,22 +84,36 @@ static const struct weight_row table[W_COUNT] = {
 
 enum { MAX_ROWS = 1 << 22 };
 
-static uint64_t axis_size(const struct hparams *hp, uint32_t layer, uint8_t axis, uint64_t in_file) {
+static uint64_t axis_size(const struct hparams *hp, uint32_t layer, uint8_t axis,
+                          uint64_t in_file) {
     const struct layer_hp *l = &hp->layers[layer < hp->n_layer ? layer : 0];
     switch (axis) {
-    case AX_EMBD: return hp->n_embd;
-    case AX_VOCAB: return hp->n_vocab;
-    case AX_CTX: return hp->n_ctx_train;
-    case AX_Q: return (uint64_t)l->n_head * l->dim_k;
-    case AX_K: return (uint64_t)l->n_kv_head * l->dim_k;
-    case AX_V: return (uint64_t)l->n_kv_head * l->dim_v;
-    case AX_ATTN: return (uint64_t)l->n_head * l->dim_v;
-    case AX_HEADS: return l->n_head;
-    case AX_ROT2: return l->n_rot / 2;
-    case AX_FF: return l->n_ff;
-    case AX_EXPERTS: return hp->n_expert;
-    case AX_ANY: return in_file;
-    default: return 1;
+    case AX_EMBD:
+        return hp->n_embd;
+    case AX_VOCAB:
+        return hp->n_vocab;
+    case AX_CTX:
+        return hp->n_ctx_train;
+    case AX_Q:
+        return (uint64_t)l->n_head * l->dim_k;
+    case AX_K:
+        return (uint64_t)l->n_kv_head * l->dim_k;
+    case AX_V:
+        return (uint64_t)l->n_kv_head * l->dim_v;
+    case AX_ATTN:
+        return (uint64_t)l->n_head * l->dim_v;
+    case AX_HEADS:
+        return l->n_head;
+    case AX_ROT2:
+        return l->n_rot / 2;
+    case AX_FF:
+        return l->n_ff;
+    case AX_EXPERTS:
+        return hp->n_expert;
+    case AX_ANY:
+        return in_file;
+    default:
+        return 1;
     }
 }
 
@@ -94,8 +124,10 @@ static void tensor_name(char *dst, size_t cap, uint32_t id, uint32_t layer, cons
         size_t n = strlen(pattern);
         bool bias = n > 5 && !memcmp(pattern + n - 5, ".bias", 5);
         fmt(dst, cap, "blk.%u.%s%s", layer, name, bias ? ".bias" : ".weight");
-    } else if (pattern[0] == 'b' && pattern[1] == 'l') fmt(dst, cap, "blk.%u%s", layer, pattern + strlen("blk.%u"));
-    else fmt(dst, cap, "%s", pattern);
+    } else if (pattern[0] == 'b' && pattern[1] == 'l')
+        fmt(dst, cap, "blk.%u%s", layer, pattern + strlen("blk.%u"));
+    else
+        fmt(dst, cap, "%s", pattern);
 }
 
 static const struct gguf_tensor *find(const struct parts *parts, const char *name, uint32_t *part) {
@@ -113,7 +145,8 @@ bool weights_has(const struct parts *parts, uint32_t id, uint32_t layer, const c
     return find(parts, text, &part) != NULL;
 }
 
-uint64_t weights_axis(const struct parts *parts, uint32_t id, uint32_t layer, const char *name, uint32_t axis) {
+uint64_t weights_axis(const struct parts *parts, uint32_t id, uint32_t layer, const char *name,
+                      uint32_t axis) {
     char text[96];
     uint32_t part;
     tensor_name(text, sizeof text, id, layer, name);
@@ -121,15 +154,18 @@ uint64_t weights_axis(const struct parts *parts, uint32_t id, uint32_t layer, co
     return t && axis < 4 ? t->ne[axis] : 0;
 }
 
-/* The tensor of id, checked; *t NULL where it is absent and not required. fused_rows > 0: instead of the table's
- * last axis. */
-static int locate(const struct parts *parts, const struct hparams *hp, uint32_t id, uint32_t layer, const char *name,
-                  bool required, uint64_t fused_rows, const struct gguf_tensor **t, uint32_t *part, struct fail *f) {
+/* The tensor of id, checked; *t NULL where it is absent and not required. fused_rows > 0: instead
+ * of the table's last axis. */
+static int locate(const struct parts *parts, const struct hparams *hp, uint32_t id, uint32_t layer,
+                  const char *name, bool required, uint64_t fused_rows,
+                  const struct gguf_tensor **t, uint32_t *part, struct fail *f) {
     const struct weight_row *row = &table[id];
     char text[96];
     tensor_name(text, sizeof text, id, layer, name);
     *t = find(parts, text, part);
-    if (!*t) return required ? fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor %s is missing", text) : SOTTO_OK;
+    if (!*t)
+        return required ? fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor %s is missing", text)
+                        : SOTTO_OK;
     const uint64_t *ne = (*t)->ne;
     uint64_t want[3];
     bool same = ne[3] == 1;
@@ -139,18 +175,25 @@ static int locate(const struct parts *parts, const struct hparams *hp, uint32_t 
         same = same && ne[i] == want[i] && ne[i] >= 1 && ne[i] <= MAX_ROWS;
     }
     if (!same)
-        return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor %s has the shape %llu x %llu x %llu x %llu; the metadata ask for %llu x %llu x %llu x 1",
-                    text, (unsigned long long)ne[0], (unsigned long long)ne[1], (unsigned long long)ne[2], (unsigned long long)ne[3],
-                    (unsigned long long)want[0], (unsigned long long)want[1], (unsigned long long)want[2]);
+        return fail(f, SOTTO_FORMAT, FAIL_NOWHERE,
+                    "the tensor %s has the shape %llu x %llu x %llu x %llu; the metadata ask for "
+                    "%llu x %llu x %llu x 1",
+                    text, (unsigned long long)ne[0], (unsigned long long)ne[1],
+                    (unsigned long long)ne[2], (unsigned long long)ne[3],
+                    (unsigned long long)want[0], (unsigned long long)want[1],
+                    (unsigned long long)want[2]);
     uint32_t type = (*t)->type;
     const struct dtype_info *info = dtype_info(type);
     bool vector = row->flags & VECTOR;
-    bool ok = info && (vector ? type == DT_F32 || type == DT_F16 || type == DT_BF16 : kern_supports(type));
+    bool ok = info &&
+              (vector ? type == DT_F32 || type == DT_F16 || type == DT_BF16 : kern_supports(type));
     if (!ok)
-        return fail(f, SOTTO_UNSUPPORTED, FAIL_NOWHERE, "the tensor %s has the type %s (%u), which this engine cannot use %s", text,
+        return fail(f, SOTTO_UNSUPPORTED, FAIL_NOWHERE,
+                    "the tensor %s has the type %s (%u), which this engine cannot use %s", text,
                     info ? info->name : "?", type, vector ? "for a vector" : "for a matrix");
     if (ne[0] % info->block)
-        return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor %s has rows of %llu elements, no multiple of the %u of %s", text,
+        return fail(f, SOTTO_FORMAT, FAIL_NOWHERE,
+                    "the tensor %s has rows of %llu elements, no multiple of the %u of %s", text,
                     (unsigned long long)ne[0], (unsigned)info->block, info->name);
     return SOTTO_OK;
 }
@@ -168,8 +211,12 @@ static int append(struct weights *ws, const struct weight *w, int32_t *out, stru
 }
 
 static struct weight describe(const struct gguf_tensor *t, uint32_t part, uint32_t id) {
-    struct weight w = {.name = t->name, .dtype = t->type, .part = part, .vector = table[id].flags & VECTOR,
-                       .file_at = t->offset, .file_bytes = t->bytes};
+    struct weight w = {.name = t->name,
+                       .dtype = t->type,
+                       .part = part,
+                       .vector = table[id].flags & VECTOR,
+                       .file_at = t->offset,
+                       .file_bytes = t->bytes};
     if (w.vector) {
         w.k = (uint32_t)(t->ne[0] * t->ne[1]), w.rows = 1, w.n_slices = 1;
         w.row_bytes = dtype_bytes(t->type, w.k);
@@ -182,8 +229,9 @@ static struct weight describe(const struct gguf_tensor *t, uint32_t part, uint32
     return w;
 }
 
-int weights_add(struct weights *ws, const struct parts *parts, const struct hparams *hp, uint32_t id, uint32_t layer,
-                const char *name, bool required, int32_t *out, struct fail *f) {
+int weights_add(struct weights *ws, const struct parts *parts, const struct hparams *hp,
+                uint32_t id, uint32_t layer, const char *name, bool required, int32_t *out,
+                struct fail *f) {
     const struct gguf_tensor *t;
     uint32_t part = 0;
     *out = -1;
@@ -193,8 +241,9 @@ int weights_add(struct weights *ws, const struct parts *parts, const struct hpar
     return append(ws, &w, out, f);
 }
 
-int weights_add_fused(struct weights *ws, const struct parts *parts, const struct hparams *hp, uint32_t id, uint32_t layer,
-                      const uint32_t *rows, uint32_t n, int32_t *out, struct fail *f) {
+int weights_add_fused(struct weights *ws, const struct parts *parts, const struct hparams *hp,
+                      uint32_t id, uint32_t layer, const uint32_t *rows, uint32_t n, int32_t *out,
+                      struct fail *f) {
     const struct gguf_tensor *t;
     uint32_t part = 0;
     uint64_t sum = 0;
@@ -211,7 +260,8 @@ int weights_add_fused(struct weights *ws, const struct parts *parts, const struc
             w.file_bytes = w.row_bytes;
         } else {
             w.rows = rows[i];
-            w.slice_bytes = (w.rows + TILE_ROWS - 1) / TILE_ROWS * (uint64_t)TILE_ROWS * w.row_bytes;
+            w.slice_bytes =
+                (w.rows + TILE_ROWS - 1) / TILE_ROWS * (uint64_t)TILE_ROWS * w.row_bytes;
             w.file_bytes = (uint64_t)w.rows * w.row_bytes;
         }
         w.file_at = at;

@@ -1,5 +1,5 @@
-/* Models from arbitrary headers: described, opened where the memory is small, fed with bytes of the input over and
- * over, run for a few tokens. */
+/* Models from arbitrary headers: described, opened where the memory is small, fed with bytes of the
+ * input over and over, run for a few tokens. */
 #include "../../tools/native_heap.h"
 #include "api/sotto.h"
 
@@ -32,7 +32,8 @@ static void run(sotto_model *m) {
     for (uint32_t i = 1; i < 6; i++) tokens[i] = i % sotto_n_vocab(m);
     struct sotto_entry e = {s, tokens, 6, SOTTO_WANT_ALL};
     if (sotto_run_begin(m, &e, 1)) return;
-    for (int i = 0; i < 100 && sotto_run(m, 0) == SOTTO_MORE; i++) {}
+    for (int i = 0; i < 100 && sotto_run(m, 0) == SOTTO_MORE; i++) {
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -46,12 +47,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     h.heap.resize = bounded;
     pool_init(&pool);
     sotto_header *header = sotto_header_new(&h.heap);
-    struct sotto_options o = {.context_length = 32, .batch = 4, .kv_type = data[0] % 3, .arithmetic = data[0] / 3 % 2};
+    struct sotto_options o = {
+        .context_length = 32, .batch = 4, .kv_type = data[0] % 3, .arithmetic = data[0] / 3 % 2};
     int rc = sotto_header_push(header, 0, data + 1, size - 1);
     if (rc == SOTTO_OK && sotto_header_parts(header) == 1) {
         uint64_t need = sotto_header_memory(header, &o);
         if (!need && !sotto_header_fail(header)->text[0]) abort();
-        if (!sotto_header_info(header, &o) && sotto_header_fail(header)->code != SOTTO_MEMORY) abort();
+        if (!sotto_header_info(header, &o) && sotto_header_fail(header)->code != SOTTO_MEMORY)
+            abort();
         sotto_model *m = NULL;
         rc = sotto_model_open(&m, header, &pool, &o, &f);
         header = NULL;

@@ -9,7 +9,10 @@
 #include <dirent.h>
 #include <stdio.h>
 
-struct bytes { char *data; size_t size; };
+struct bytes {
+    char *data;
+    size_t size;
+};
 
 static inline struct bytes read_bytes(const char *dir, const char *name) {
     char path[1024];
@@ -41,14 +44,18 @@ static inline const struct json *json_path(const struct json *j, const char *a, 
     return j && b ? json_get(j, b) : j;
 }
 static inline double json_num(const struct json *j, double missing) {
-    return !j ? missing : j->kind == JSON_INT ? (double)j->integer : j->kind == JSON_FLOAT ? j->number : missing;
+    return !j                      ? missing
+           : j->kind == JSON_INT   ? (double)j->integer
+           : j->kind == JSON_FLOAT ? j->number
+                                   : missing;
 }
 
 /* A member's text, cut to 255 bytes; "" where it is absent. */
 static inline const char *json_text(const struct json *j, const char *key) {
     static char text[256];
     const struct json *v = json_get(j, key);
-    fmt(text, sizeof text, "%.*s", v && v->kind == JSON_STRING ? (int)v->size : 0, v && v->text ? v->text : "");
+    fmt(text, sizeof text, "%.*s", v && v->kind == JSON_STRING ? (int)v->size : 0,
+        v && v->text ? v->text : "");
     return text;
 }
 
@@ -56,19 +63,23 @@ static inline const char *json_text(const struct json *j, const char *key) {
 static inline uint32_t *json_ids(const struct json *array, uint32_t *n) {
     *n = array ? array->count : 0;
     uint32_t *ids = malloc((*n + 1) * sizeof *ids), i = 0;
-    for (const struct json *j = array ? array->first : NULL; j; j = j->next) ids[i++] = (uint32_t)json_num(j, 0);
+    for (const struct json *j = array ? array->first : NULL; j; j = j->next)
+        ids[i++] = (uint32_t)json_num(j, 0);
     return ids;
 }
 
 /* A model with all of its bytes fed; NULL with the failure in *f. */
-static inline sotto_model *open_fed(struct heap *heap, struct pool *pool, struct bytes file, const struct sotto_options *o, struct fail *f) {
+static inline sotto_model *open_fed(struct heap *heap, struct pool *pool, struct bytes file,
+                                    const struct sotto_options *o, struct fail *f) {
     sotto_model *m = NULL;
     sotto_header *h = sotto_header_new(heap);
     if (!h) return fail(f, SOTTO_MEMORY, FAIL_NOWHERE, "no memory"), NULL;
     int rc = sotto_header_push(h, 0, file.data, file.size);
     if (rc) {
-        if (rc == SOTTO_MORE) fail(f, SOTTO_TRUNCATED, FAIL_NOWHERE, "the header is cut short");
-        else *f = *sotto_header_fail(h);
+        if (rc == SOTTO_MORE)
+            fail(f, SOTTO_TRUNCATED, FAIL_NOWHERE, "the header is cut short");
+        else
+            *f = *sotto_header_fail(h);
         sotto_header_free(h);
         return NULL;
     }

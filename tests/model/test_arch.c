@@ -1,15 +1,19 @@
-/* Logits of every architecture case against the reference, in exact arithmetic with an F32 cache: whole prompt in
- * one batch, then the greedy tokens that are decided. */
+/* Logits of every architecture case against the reference, in exact arithmetic with an F32 cache:
+ * whole prompt in one batch, then the greedy tokens that are decided. */
 #define _POSIX_C_SOURCE 200809L /* strdup, dirent */
 #include "../check.h"
 #include "case_file.h"
 #include <math.h>
 
-struct verdict { double max_abs, nmse; bool near, greedy; };
+struct verdict {
+    double max_abs, nmse;
+    bool near, greedy;
+};
 
 /* Runs the prompt and compares with the reference file. */
-static struct verdict compare(sotto_model *m, const uint32_t *tokens, uint32_t n, const struct json *c, const struct json *part,
-                              const char *dir, const char *file) {
+static struct verdict compare(sotto_model *m, const uint32_t *tokens, uint32_t n,
+                              const struct json *c, const struct json *part, const char *dir,
+                              const char *file) {
     struct verdict v = {.max_abs = INFINITY, .nmse = INFINITY};
     struct bytes ref = read_bytes(dir, file);
     const float *want = (const float *)(void *)ref.data;
@@ -33,7 +37,8 @@ static struct verdict compare(sotto_model *m, const uint32_t *tokens, uint32_t n
             uint32_t entry, position;
             const float *got = sotto_row(m, i, &entry, &position);
             if (position + 1 == n)
-                for (uint32_t t = next = 0; t < n_vocab; t++) if (got[t] > got[next]) next = t;
+                for (uint32_t t = next = 0; t < n_vocab; t++)
+                    if (got[t] > got[next]) next = t;
             for (uint32_t r = 0; r < n_rows; r++) {
                 if (rows[r] != position || (r + 1) * (size_t)n_vocab * 4 > ref.size) continue;
                 for (uint32_t t = 0; t < n_vocab; t++) {
@@ -47,14 +52,16 @@ static struct verdict compare(sotto_model *m, const uint32_t *tokens, uint32_t n
         if (rc != SOTTO_MORE) break;
     }
     if (rc == SOTTO_OK && seen == n_rows && n_rows) v.max_abs = worst, v.nmse = error / power;
-    v.near = v.max_abs <= json_num(json_path(part, "tolerance", "max_abs"), 0) && v.nmse <= json_num(json_path(part, "tolerance", "nmse"), 0);
+    v.near = v.max_abs <= json_num(json_path(part, "tolerance", "max_abs"), 0) &&
+             v.nmse <= json_num(json_path(part, "tolerance", "nmse"), 0);
     v.greedy = rc == SOTTO_OK;
     for (uint32_t i = 0; i < checked && i < n_greedy && v.greedy; i++) {
         v.greedy = next == greedy[i];
         struct sotto_entry one = {s, &next, 1, SOTTO_WANT_LAST};
         if (sotto_run_begin(m, &one, 1) || sotto_run(m, 0)) break;
         const float *got = sotto_row(m, 0, NULL, NULL);
-        for (uint32_t t = next = 0; t < n_vocab; t++) if (got[t] > got[next]) next = t;
+        for (uint32_t t = next = 0; t < n_vocab; t++)
+            if (got[t] > got[next]) next = t;
     }
     sotto_seq_free(s);
     free(rows), free(greedy), free(ref.data);
@@ -66,12 +73,14 @@ static long n_unsupported;
 static void one_case(const char *dir, const char *name, bool exact) {
     struct native_heap heap;
     native_heap_init(&heap);
-    struct json *c = read_json(&heap.heap, dir, "case.json"), *t = read_json(&heap.heap, dir, "tokens.json");
+    struct json *c = read_json(&heap.heap, dir, "case.json"),
+                *t = read_json(&heap.heap, dir, "tokens.json");
     struct bytes file = read_bytes(dir, "model.gguf");
     if (!CHECK(c && t && file.data, "%s: case not readable", name)) return;
     struct pool pool;
     pool_init(&pool);
-    struct sotto_options o = {.context_length = (uint32_t)json_num(json_get(c, "n_ctx"), 256), .kv_type = SOTTO_KV_F32,
+    struct sotto_options o = {.context_length = (uint32_t)json_num(json_get(c, "n_ctx"), 256),
+                              .kv_type = SOTTO_KV_F32,
                               .arithmetic = exact ? SOTTO_EXACT : SOTTO_FAST};
     struct fail f = {0};
     uint32_t n;
@@ -83,16 +92,24 @@ static void one_case(const char *dir, const char *name, bool exact) {
     } else if (m && !strcmp(json_text(c, "kind"), "embedding")) {
         n_unsupported++;
         printf("not supported: %s: hidden states are not handed out\n", name);
-    } else if (CHECK(m != NULL, "%s: %s", name, f.text) && CHECK(sotto_feed_ready(m), "%s: bytes are missing", name)) {
-        const struct json *precise = json_get(c, "logits_precise"), *dequant = json_get(c, "logits_dequant");
+    } else if (CHECK(m != NULL, "%s: %s", name, f.text) &&
+               CHECK(sotto_feed_ready(m), "%s: bytes are missing", name)) {
+        const struct json *precise = json_get(c, "logits_precise"),
+                          *dequant = json_get(c, "logits_dequant");
         struct verdict v;
-        if (dequant && exact) v = compare(m, tokens, n, c, dequant, dir, "logits_dequant.f32");
-        else if (precise) v = compare(m, tokens, n, c, precise, dir, "logits_precise.f32");
-        else v = compare(m, tokens, n, c, c, dir, "logits.f32");
-        /* 8-bit activations may flip a choice of experts, which moves single logits far: then the mean decides */
-        if (!exact && json_path(c, "metadata", "expert_count")) v.near = v.nmse <= json_num(json_path(c, "tolerance", "nmse"), 0);
-        CHECK(v.near && v.greedy, "%s (%s): max_abs %.3g nmse %.3g, greedy %s: %s", name, exact ? "exact" : "fast", v.max_abs, v.nmse,
-              v.greedy ? "same" : "differs", sotto_model_fail(m)->text);
+        if (dequant && exact)
+            v = compare(m, tokens, n, c, dequant, dir, "logits_dequant.f32");
+        else if (precise)
+            v = compare(m, tokens, n, c, precise, dir, "logits_precise.f32");
+        else
+            v = compare(m, tokens, n, c, c, dir, "logits.f32");
+        /* 8-bit activations may flip a choice of experts, which moves single logits far: then the
+         * mean decides */
+        if (!exact && json_path(c, "metadata", "expert_count"))
+            v.near = v.nmse <= json_num(json_path(c, "tolerance", "nmse"), 0);
+        CHECK(v.near && v.greedy, "%s (%s): max_abs %.3g nmse %.3g, greedy %s: %s", name,
+              exact ? "exact" : "fast", v.max_abs, v.nmse, v.greedy ? "same" : "differs",
+              sotto_model_fail(m)->text);
     }
     sotto_model_close(m);
     json_free(&heap.heap, c), json_free(&heap.heap, t);
@@ -100,7 +117,9 @@ static void one_case(const char *dir, const char *name, bool exact) {
     free(tokens), free(file.data);
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 /* Runs every case folder below cases/kind, or the one called only. */
 static void all_cases(const char *cases, const char *kind, const char *only) {
@@ -113,7 +132,8 @@ static void all_cases(const char *cases, const char *kind, const char *only) {
         return;
     }
     for (struct dirent *e; (e = readdir(d)) && n < 512;)
-        if (e->d_name[0] != '.' && (!only || strstr(e->d_name, only))) names[n++] = strdup(e->d_name);
+        if (e->d_name[0] != '.' && (!only || strstr(e->d_name, only)))
+            names[n++] = strdup(e->d_name);
     closedir(d);
     qsort(names, (size_t)n, sizeof *names, by_name);
     for (int i = 0; i < n; i++) {
@@ -125,7 +145,8 @@ static void all_cases(const char *cases, const char *kind, const char *only) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2) check_skip("no folder of cases was given");
+    if (argc < 2)
+        check_skip("no folder of cases was given");
     else {
         all_cases(argv[1], "arch", argc > 2 ? argv[2] : NULL);
         all_cases(argv[1], "quantmodel", argc > 2 ? argv[2] : NULL);

@@ -1,5 +1,5 @@
-/* The model behind sotto.h: the same bits however work is split, sequences that fork and shrink, weights that arrive
- * late and in pieces, memory that runs out, files that lie. */
+/* The model behind sotto.h: the same bits however work is split, sequences that fork and shrink,
+ * weights that arrive late and in pieces, memory that runs out, files that lie. */
 #define _POSIX_C_SOURCE 200809L
 #include "../check.h"
 #include "case_file.h"
@@ -15,23 +15,31 @@ static void *worker(void *arg) {
     return NULL;
 }
 
-struct input { struct bytes file; uint32_t *tokens; uint32_t n, n_ctx; };
+struct input {
+    struct bytes file;
+    uint32_t *tokens;
+    uint32_t n, n_ctx;
+};
 
 static struct input load(const char *cases, const char *kind, const char *name) {
     char dir[1024];
     struct input in = {0};
     snprintf(dir, sizeof dir, "%s/%s/%s", cases, kind, name);
-    struct json *c = read_json(&heap.heap, dir, "case.json"), *t = read_json(&heap.heap, dir, "tokens.json");
+    struct json *c = read_json(&heap.heap, dir, "case.json"),
+                *t = read_json(&heap.heap, dir, "tokens.json");
     in.file = read_bytes(dir, "model.gguf");
     if (in.file.data && c && t) {
         in.tokens = json_ids(json_get(t, "tokens"), &in.n);
         in.n_ctx = (uint32_t)json_num(json_get(c, "n_ctx"), 256);
-    } else check_skip("%s is absent", dir);
+    } else
+        check_skip("%s is absent", dir);
     json_free(&heap.heap, c), json_free(&heap.heap, t);
     return in;
 }
 
-static void unload(struct input *in) { free(in->file.data), free(in->tokens); }
+static void unload(struct input *in) {
+    free(in->file.data), free(in->tokens);
+}
 
 static uint64_t hash(uint64_t h, const void *bytes, size_t n) { /* FNV-1a */
     for (size_t i = 0; i < n; i++) h = (h ^ ((const uint8_t *)bytes)[i]) * 1099511628211u;
@@ -45,14 +53,16 @@ static int drain(sotto_model *m, double budget, uint64_t *hashes) {
         for (uint32_t r = 0; r < sotto_n_rows(m); r++) {
             uint32_t position;
             const float *row = sotto_row(m, r, NULL, &position);
-            if (hashes) hashes[position] = hash(14695981039346656037u, row, sotto_n_vocab(m) * sizeof *row);
+            if (hashes)
+                hashes[position] = hash(14695981039346656037u, row, sotto_n_vocab(m) * sizeof *row);
         }
         if (rc != SOTTO_MORE) return rc;
     }
     return SOTTO_LIMIT;
 }
 
-static int evaluate(sotto_model *m, sotto_seq *s, const uint32_t *tokens, uint32_t n, uint32_t want, double budget, uint64_t *hashes) {
+static int evaluate(sotto_model *m, sotto_seq *s, const uint32_t *tokens, uint32_t n, uint32_t want,
+                    double budget, uint64_t *hashes) {
     struct sotto_entry e = {s, tokens, n, want};
     int rc = sotto_run_begin(m, &e, 1);
     return rc ? rc : drain(m, budget, hashes);
@@ -76,7 +86,8 @@ static void reference(const struct input *in, uint32_t arithmetic, uint64_t *has
     sotto_model_close(m);
 }
 
-static void the_same_bits_however_work_is_split(const struct input *in, const char *name, uint32_t arithmetic) {
+static void the_same_bits_however_work_is_split(const struct input *in, const char *name,
+                                                uint32_t arithmetic) {
     uint64_t want[1024] = {0}, got[1024];
     reference(in, arithmetic, want);
     static const uint32_t some[] = {1, 2, 3, MOST_THREADS}, batches[] = {1, 13, 64};
@@ -85,20 +96,25 @@ static void the_same_bits_however_work_is_split(const struct input *in, const ch
             for (uint32_t level = some[i] == 1 ? 1 : 0; level <= (some[i] == 1 ? 2 : 0); level++)
                 for (int slices = 0; slices < (some[i] < 3 ? 2 : 1); slices++) {
                     uint32_t threads = some[i], batch = batches[j];
-                    sotto_model *m = open_in(in, (struct sotto_options){.arithmetic = arithmetic, .batch = batch, .kernel_level = level});
+                    sotto_model *m = open_in(in, (struct sotto_options){.arithmetic = arithmetic,
+                                                                        .batch = batch,
+                                                                        .kernel_level = level});
                     sotto_seq *s;
                     memset(got, 0, sizeof got);
                     sotto_seq_new(m, &s);
                     CHECK_EQ(sotto_set_threads(m, threads), SOTTO_OK);
-                    int rc = evaluate(m, s, in->tokens, in->n, SOTTO_WANT_ALL, slices ? 0.001 : 0, got);
-                    CHECK(!rc && !memcmp(want, got, in->n * sizeof *got), "%s: %u threads, batch %u, level %u, %s: %s", name, threads, batch, level,
+                    int rc =
+                        evaluate(m, s, in->tokens, in->n, SOTTO_WANT_ALL, slices ? 0.001 : 0, got);
+                    CHECK(!rc && !memcmp(want, got, in->n * sizeof *got),
+                          "%s: %u threads, batch %u, level %u, %s: %s", name, threads, batch, level,
                           slices ? "in slices" : "at once", sotto_model_fail(m)->text);
                     sotto_model_close(m);
                 }
 }
 
 static void forks_and_truncations_continue_as_if_fresh(const struct input *in, uint32_t kv_type) {
-    sotto_model *m = open_in(in, (struct sotto_options){.n_sequences = 3, .batch = 8, .kv_type = kv_type});
+    sotto_model *m =
+        open_in(in, (struct sotto_options){.n_sequences = 3, .batch = 8, .kv_type = kv_type});
     uint64_t want[1024] = {0}, got[1024] = {0};
     uint32_t n = in->n, half = n / 2 + 3;
     sotto_seq *a, *b, *c;
@@ -112,14 +128,17 @@ static void forks_and_truncations_continue_as_if_fresh(const struct input *in, u
     /* b goes its own way, which must not touch a and c */
     uint32_t other[4] = {in->tokens[0], in->tokens[1], in->tokens[0], in->tokens[2]};
     CHECK_EQ(evaluate(m, b, other, 4, SOTTO_WANT_NONE, 0, NULL), SOTTO_OK);
-    struct sotto_entry both[2] = {{a, in->tokens + half, n - half, SOTTO_WANT_ALL}, {c, in->tokens + half, n - half, SOTTO_WANT_NONE}};
+    struct sotto_entry both[2] = {{a, in->tokens + half, n - half, SOTTO_WANT_ALL},
+                                  {c, in->tokens + half, n - half, SOTTO_WANT_NONE}};
     CHECK_EQ(sotto_run_begin(m, both, 2), SOTTO_OK);
     CHECK_EQ(drain(m, 0, got), SOTTO_OK);
-    CHECK(!memcmp(want + half, got + half, (n - half) * sizeof *got), "a differs after a truncation beside its forks");
+    CHECK(!memcmp(want + half, got + half, (n - half) * sizeof *got),
+          "a differs after a truncation beside its forks");
     CHECK_EQ(sotto_seq_truncate(c, 1), SOTTO_OK);
     memset(got, 0, sizeof got);
     CHECK_EQ(evaluate(m, c, in->tokens + 1, n - 1, SOTTO_WANT_ALL, 0, got), SOTTO_OK);
-    CHECK(!memcmp(want + 1, got + 1, (n - 1) * sizeof *got), "c differs after a truncation to one token");
+    CHECK(!memcmp(want + 1, got + 1, (n - 1) * sizeof *got),
+          "c differs after a truncation to one token");
     sotto_seq_free(a), sotto_seq_free(b), sotto_seq_free(c);
     sotto_model_close(m);
 }
@@ -168,7 +187,8 @@ static void windows_free_pages_and_prefill_again(const struct input *in) {
     for (uint32_t back = n - 1; back > 30; back -= 47) {
         CHECK_EQ(sotto_seq_truncate(s, back), SOTTO_OK);
         CHECK_EQ(evaluate(m, s, tokens + back, n - back, SOTTO_WANT_ALL, 0, got), SOTTO_OK);
-        CHECK(!memcmp(want + back, got + back, (n - back) * sizeof *got), "logits differ after a truncation to %u", back);
+        CHECK(!memcmp(want + back, got + back, (n - back) * sizeof *got),
+              "logits differ after a truncation to %u", back);
     }
     struct sotto_entry e = {s, tokens, 1, SOTTO_WANT_LAST};
     CHECK_EQ(sotto_run_begin(m, &e, 1), SOTTO_CONTEXT_FULL);
@@ -205,7 +225,8 @@ static void any_order_of_bytes_gives_the_same_model(const struct input *in, uint
     }
     int rc = SOTTO_NOT_READY;
     for (uint32_t i = 0; i < PIECES; i++) {
-        uint64_t from = in->file.size * order[i] / PIECES, to = in->file.size * (order[i] + 1) / PIECES;
+        uint64_t from = in->file.size * order[i] / PIECES,
+                 to = in->file.size * (order[i] + 1) / PIECES;
         if (i % 3 == 0 && from > 50) from -= 50; /* overlaps what may have come */
         while (from < to) {
             size_t n;
@@ -216,11 +237,13 @@ static void any_order_of_bytes_gives_the_same_model(const struct input *in, uint
             CHECK_EQ(sotto_feed_commit(m, 0, from, n), SOTTO_OK);
             from += n;
         }
-        if (rc == SOTTO_NOT_READY && i + 1 < PIECES) rc = sotto_run(m, 0); /* goes on as far as it can */
+        if (rc == SOTTO_NOT_READY && i + 1 < PIECES)
+            rc = sotto_run(m, 0); /* goes on as far as it can */
     }
     CHECK(sotto_feed_ready(m), "all bytes came, but weights are missing");
     CHECK_EQ(drain(m, 0, got), SOTTO_OK);
-    CHECK(!memcmp(want, got, in->n * sizeof *got), "logits differ after feeding in random order (seed %u)", seed);
+    CHECK(!memcmp(want, got, in->n * sizeof *got),
+          "logits differ after feeding in random order (seed %u)", seed);
     sotto_model_close(m);
 }
 
@@ -230,10 +253,13 @@ static void ranges_cover_all_tensor_data_once(const struct input *in) {
     uint32_t n = 0;
     uint64_t sum = 0;
     while (n < 512 && sotto_feed_range(m, n, &r[n]) == SOTTO_OK) sum += r[n++].bytes;
-    CHECK(sum == sotto_feed_loaded(m), "ranges have %llu bytes, %llu were loaded", (unsigned long long)sum, (unsigned long long)sotto_feed_loaded(m));
+    CHECK(sum == sotto_feed_loaded(m), "ranges have %llu bytes, %llu were loaded",
+          (unsigned long long)sum, (unsigned long long)sotto_feed_loaded(m));
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t j = 0; j < i; j++)
-            CHECK(r[i].offset + r[i].bytes <= r[j].offset || r[j].offset + r[j].bytes <= r[i].offset, "ranges %u and %u overlap", i, j);
+            CHECK(r[i].offset + r[i].bytes <= r[j].offset ||
+                      r[j].offset + r[j].bytes <= r[i].offset,
+                  "ranges %u and %u overlap", i, j);
     sotto_model_close(m);
 }
 
@@ -267,7 +293,8 @@ static void the_prompt_runs_as_layers_arrive(const struct input *in) {
         grew += progress > before, before = progress;
     }
     CHECK_EQ(drain(m, 0, got), SOTTO_OK);
-    CHECK(!memcmp(want, got, in->n * sizeof *got), "logits differ when layers arrive during the prompt");
+    CHECK(!memcmp(want, got, in->n * sizeof *got),
+          "logits differ when layers arrive during the prompt");
     CHECK(i < 3 || grew > 0, "%u ranges came and the prompt did not move", i);
     sotto_model_close(m);
 }
@@ -287,7 +314,8 @@ static void an_abort_leaves_whole_pieces(const struct input *in) {
     uint32_t done = sotto_seq_length(s);
     CHECK(done % 4 == 0 && done > 0 && done < in->n, "%u tokens are done after an abort", done);
     CHECK_EQ(evaluate(m, s, in->tokens + done, in->n - done, SOTTO_WANT_ALL, 0, got), SOTTO_OK);
-    CHECK(!memcmp(want + done, got + done, (in->n - done) * sizeof *got), "logits differ after an abort");
+    CHECK(!memcmp(want + done, got + done, (in->n - done) * sizeof *got),
+          "logits differ after an abort");
     sotto_model_close(m);
 }
 
@@ -311,7 +339,8 @@ static void memory_stays_below_what_was_said(const struct input *in) {
     CHECK_EQ(evaluate(m, s, in->tokens, in->n, SOTTO_WANT_ALL, 0, NULL), SOTTO_OK);
     sotto_seq_fork(s, &t);
     CHECK_EQ(own.heap.used, at_open);
-    CHECK(own.heap.peak <= need, "%zu bytes were used, %llu said", own.heap.peak, (unsigned long long)need);
+    CHECK(own.heap.peak <= need, "%zu bytes were used, %llu said", own.heap.peak,
+          (unsigned long long)need);
     const char *info = sotto_model_info(m);
     CHECK(info && strstr(info, "\"memory\":{\"need\":"), "%s", info ? info : "no description");
     sotto_model_close(m);
@@ -327,7 +356,8 @@ static void every_failing_allocation_is_reported(const struct input *in) {
         sotto_model *m = open_fed(&own.heap, &pool, in->file, &o, &f);
         if (!m) CHECK(f.code == SOTTO_MEMORY, "allocation %lld failed: %s", (long long)k, f.text);
         sotto_model_close(m);
-        CHECK(own.heap.used == 0, "allocation %lld failed: %zu bytes were not given back", (long long)k, own.heap.used);
+        CHECK(own.heap.used == 0, "allocation %lld failed: %zu bytes were not given back",
+              (long long)k, own.heap.used);
         if (m) break;
         if (!CHECK(k < 10000, "no end of allocations")) break;
     }
@@ -341,7 +371,9 @@ static void every_failing_allocation_is_reported(const struct input *in) {
         const char *info = sotto_header_info(h, &o);
         own.fail_after = own.fail_after > 0 ? -1 : 0;
         bool all = own.fail_after < 0;
-        if (!info) CHECK(sotto_header_fail(h)->code == SOTTO_MEMORY, "allocation %lld: %s", (long long)k, sotto_header_fail(h)->text);
+        if (!info)
+            CHECK(sotto_header_fail(h)->code == SOTTO_MEMORY, "allocation %lld: %s", (long long)k,
+                  sotto_header_fail(h)->text);
         sotto_header_free(h);
         CHECK_EQ(own.heap.used, 0);
         if (all) break;
@@ -357,13 +389,16 @@ static void a_cut_header_asks_for_more(const struct input *in, size_t step) {
             return;
         }
         CHECK(rc == SOTTO_MORE, "%zu bytes of a header: %s", n, sotto_header_fail(h)->text);
-        CHECK(sotto_header_memory(h, NULL) == 0 && sotto_header_info(h, NULL) == NULL, "half a header was described");
+        CHECK(sotto_header_memory(h, NULL) == 0 && sotto_header_info(h, NULL) == NULL,
+              "half a header was described");
         sotto_header_free(h);
     }
 }
 
-/* Opens the file with `n` bytes behind `name` (skip bytes after it) replaced; the failure's sentence must hold `word`. */
-static void lie(const struct input *in, const char *name, size_t skip, const void *value, size_t n, int code, const char *word) {
+/* Opens the file with `n` bytes behind `name` (skip bytes after it) replaced; the failure's
+ * sentence must hold `word`. */
+static void lie(const struct input *in, const char *name, size_t skip, const void *value, size_t n,
+                int code, const char *word) {
     struct input copy = *in;
     struct fail f = {0};
     struct sotto_options o = {.context_length = 64};
@@ -375,7 +410,8 @@ static void lie(const struct input *in, const char *name, size_t skip, const voi
     if (CHECK(at != NULL, "%s does not occur in the file", name)) {
         memcpy(at + skip, value, n);
         sotto_model *m = open_fed(&heap.heap, &pool, copy.file, &o, &f);
-        CHECK(!m && f.code == code && strstr(f.text, word), "%s changed: code %d, \"%s\"", name, f.code, f.text);
+        CHECK(!m && f.code == code && strstr(f.text, word), "%s changed: code %d, \"%s\"", name,
+              f.code, f.text);
         sotto_model_close(m);
     }
     free(copy.file.data);
@@ -404,7 +440,8 @@ static void misuse_is_refused(const struct input *in) {
     sotto_seq *s, *t = NULL;
     uint32_t bad = sotto_n_vocab(m);
     sotto_seq_new(m, &s);
-    struct sotto_entry e = {s, &bad, 1, SOTTO_WANT_LAST}, twice[2] = {{s, in->tokens, 1, 0}, {s, in->tokens, 1, 0}};
+    struct sotto_entry e = {s, &bad, 1, SOTTO_WANT_LAST},
+                       twice[2] = {{s, in->tokens, 1, 0}, {s, in->tokens, 1, 0}};
     CHECK_EQ(sotto_run_begin(m, &e, 1), SOTTO_EINVAL);
     CHECK_EQ(sotto_run_begin(m, twice, 2), SOTTO_EINVAL);
     CHECK_EQ(sotto_seq_truncate(s, 1), SOTTO_EINVAL);
@@ -421,7 +458,8 @@ static void misuse_is_refused(const struct input *in) {
     CHECK_EQ(sotto_run_begin(m, &e, 1), SOTTO_OK);
     CHECK_EQ(drain(m, 0, NULL), SOTTO_OK);
     struct sotto_entry nothing = {t, many, 1, SOTTO_WANT_LAST};
-    CHECK_EQ(sotto_run_begin(m, &nothing, 1), SOTTO_CONTEXT_FULL); /* the one sequence's pages are taken */
+    CHECK_EQ(sotto_run_begin(m, &nothing, 1),
+             SOTTO_CONTEXT_FULL); /* the one sequence's pages are taken */
     sotto_model_close(m);
 }
 
@@ -430,11 +468,18 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     native_heap_init(&heap);
     pool_init(&pool);
-    for (uint32_t i = 1; i < MOST_THREADS; i++) pthread_create(&threads[i], NULL, worker, (void *)(uintptr_t)i);
-    while (word_load(&pool.n_joined) < MOST_THREADS - 1) {}
-    static const struct { const char *kind, *name; } split[] = {
-        {"arch", "llama-gqa-tied-ropefreqs"}, {"arch", "gemma3"}, {"arch", "qwen3moe"}, {"arch", "gpt-oss"},
-        {"quantmodel", "llama-Q4_K_M-mix"}, {"quantmodel", "mixtral-Q8_0"}};
+    for (uint32_t i = 1; i < MOST_THREADS; i++)
+        pthread_create(&threads[i], NULL, worker, (void *)(uintptr_t)i);
+    while (word_load(&pool.n_joined) < MOST_THREADS - 1) {
+    }
+    static const struct {
+        const char *kind, *name;
+    } split[] = {{"arch", "llama-gqa-tied-ropefreqs"},
+                 {"arch", "gemma3"},
+                 {"arch", "qwen3moe"},
+                 {"arch", "gpt-oss"},
+                 {"quantmodel", "llama-Q4_K_M-mix"},
+                 {"quantmodel", "mixtral-Q8_0"}};
     const char *cases = argc > 1 ? argv[1] : NULL;
     if (!cases) check_skip("no folder of cases was given");
     for (size_t i = 0; cases && i < sizeof split / sizeof *split; i++) {

@@ -1,13 +1,14 @@
-/* The plan of every case as text against tests/golden/plan, so that a change in how an architecture is built is seen.
- * With UPDATE_GOLDEN set in the environment the files are written instead. */
+/* The plan of every case as text against tests/golden/plan, so that a change in how an architecture
+ * is built is seen. With UPDATE_GOLDEN set in the environment the files are written instead. */
 #define _POSIX_C_SOURCE 200809L
 #include "../check.h"
-#include "case_file.h"
 #include "api/api_int.h"
+#include "case_file.h"
 
 static void golden_path(char *dst, size_t cap, const char *name) {
     const char *file = __FILE__, *slash = strrchr(file, '/');
-    snprintf(dst, cap, "%.*s/../golden/plan/%s.txt", slash ? (int)(slash - file) : 1, slash ? file : ".", name);
+    snprintf(dst, cap, "%.*s/../golden/plan/%s.txt", slash ? (int)(slash - file) : 1,
+             slash ? file : ".", name);
 }
 
 static void one_case(const char *cases, const char *name) {
@@ -21,27 +22,33 @@ static void one_case(const char *cases, const char *name) {
     sotto_header *h = sotto_header_new(&heap.heap);
     struct model *m = calloc(1, sizeof *m);
     struct sotto_options o = {.context_length = (uint32_t)json_num(json_get(c, "n_ctx"), 256)};
-    CHECK(sotto_header_push(h, 0, file.data, file.size) == SOTTO_OK, "%s: %s", name, sotto_header_fail(h)->text);
+    CHECK(sotto_header_push(h, 0, file.data, file.size) == SOTTO_OK, "%s: %s", name,
+          sotto_header_fail(h)->text);
     if (!api_describe(m, h, &o, &f)) {
         struct sbuf text = sbuf_new(&heap.heap);
         plan_print(&m->plan, &m->weights, &m->hp, &text);
         golden_path(path, sizeof path, name);
         if (getenv("UPDATE_GOLDEN")) {
             FILE *out = fopen(path, "wb");
-            if (CHECK(out != NULL, "%s cannot be written", path)) fwrite(text.text, 1, text.size, out), fclose(out);
+            if (CHECK(out != NULL, "%s cannot be written", path))
+                fwrite(text.text, 1, text.size, out), fclose(out);
         } else {
             struct bytes want = {0};
             FILE *in = fopen(path, "rb");
-            if (in) want.data = calloc(1, text.size + 2), want.size = fread(want.data, 1, text.size + 1, in), fclose(in);
+            if (in)
+                want.data = calloc(1, text.size + 2),
+                want.size = fread(want.data, 1, text.size + 1, in), fclose(in);
             size_t at = 0;
             while (at < want.size && at < text.size && want.data[at] == text.text[at]) at++;
             CHECK(in != NULL, "%s is absent (UPDATE_GOLDEN=1 writes it)", path);
-            CHECK(want.size == text.size && at == text.size, "%s differs at byte %zu: \"%.60s\"", path, at, text.text + at);
+            CHECK(want.size == text.size && at == text.size, "%s differs at byte %zu: \"%.60s\"",
+                  path, at, text.text + at);
             free(want.data);
         }
         sbuf_free(&text);
         model_forget(m);
-    } else CHECK(f.code == SOTTO_UNSUPPORTED, "%s: %s", name, f.text);
+    } else
+        CHECK(f.code == SOTTO_UNSUPPORTED, "%s: %s", name, f.text);
     sotto_header_free(h);
     json_free(&heap.heap, c);
     CHECK(heap.heap.used == 0, "%s: %zu bytes were not given back", name, heap.heap.used);
@@ -52,11 +59,13 @@ int main(int argc, char **argv) {
     char dir[1024];
     snprintf(dir, sizeof dir, "%s/arch", argc > 1 ? argv[1] : ".");
     DIR *d = argc > 1 ? opendir(dir) : NULL;
-    if (!d) check_skip("no folder of cases was given");
+    if (!d)
+        check_skip("no folder of cases was given");
     else if (!strstr(argv[1], "tests/cases")) { /* the golden files are those of the full set */
         for (struct dirent *e; (e = readdir(d));)
             if (e->d_name[0] != '.') one_case(argv[1], e->d_name);
-    } else check_skip("the golden plans are those of the full set of cases");
+    } else
+        check_skip("the golden plans are those of the full set of cases");
     if (d) closedir(d);
     return check_done();
 }

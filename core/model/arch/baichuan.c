@@ -1,5 +1,5 @@
-/* Baichuan: the 7B model (32 blocks) rotates, the 13B (40 blocks) has ALiBi; the file does not say which, and the
- * reference does neither for other sizes. */
+/* Baichuan: the 7B model (32 blocks) rotates, the 13B (40 blocks) has ALiBi; the file does not say
+ * which, and the reference does neither for other sizes. */
 #include "model/hparams.h"
 
 static void derive(struct hparams *hp) {

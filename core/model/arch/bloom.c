@@ -1,4 +1,9 @@
 /* BLOOM: ALiBi, a norm on the embeddings. */
 #include "model/arch.h"
 
-const struct arch arch_bloom = {.name = "bloom", .norm = NORM_LAYER, .rope = ROPE_NONE, .act = FFN_GELU, .alibi = true, .alibi_default = 8};
+const struct arch arch_bloom = {.name = "bloom",
+                                .norm = NORM_LAYER,
+                                .rope = ROPE_NONE,
+                                .act = FFN_GELU,
+                                .alibi = true,
+                                .alibi_default = 8};

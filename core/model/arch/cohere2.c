@@ -1,4 +1,5 @@
-/* Command R7B: parallel branches (by presence), three windowed layers to a global one that does not rotate. */
+/* Command R7B: parallel branches (by presence), three windowed layers to a global one that does not
+ * rotate. */
 #include "model/arch.h"
 
 const struct arch arch_cohere2 = {

@@ -1,4 +1,5 @@
-/* DBRX: layer norms without biases, q/k/v clamped (by key); the FFN norm is called attn_output_norm. */
+/* DBRX: layer norms without biases, q/k/v clamped (by key); the FFN norm is called
+ * attn_output_norm. */
 #include "model/arch.h"
 
 const struct arch arch_dbrx = {

@@ -1,4 +1,5 @@
-/* EXAONE 4: norms after the branches; with a window, three windowed layers to a global one that does not rotate. */
+/* EXAONE 4: norms after the branches; with a window, three windowed layers to a global one that
+ * does not rotate. */
 #include "model/arch.h"
 
 const struct arch arch_exaone4 = {

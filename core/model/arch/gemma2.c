@@ -1,5 +1,5 @@
-/* Gemma 2: norms on both sides of attention and FFN (by presence), soft caps (by key), every other layer sees a
- * window; the 27B model scales queries by its embedding size. */
+/* Gemma 2: norms on both sides of attention and FFN (by presence), soft caps (by key), every other
+ * layer sees a window; the 27B model scales queries by its embedding size. */
 #include "model/arch.h"
 
 const struct arch arch_gemma2 = {

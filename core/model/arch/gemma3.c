@@ -1,5 +1,5 @@
-/* Gemma 3: as Gemma 2 without caps, with q/k norms; five windowed layers to a global one, and the windowed ones
- * rotate with their own base and no scaling. */
+/* Gemma 3: as Gemma 2 without caps, with q/k norms; five windowed layers to a global one, and the
+ * windowed ones rotate with their own base and no scaling. */
 #include "model/arch.h"
 
 const struct arch arch_gemma3 = {

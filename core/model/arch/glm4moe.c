@@ -1,4 +1,5 @@
-/* GLM-4.5: sigmoid router with a bias for the choice; the FFN norm is called post_attention_norm. */
+/* GLM-4.5: sigmoid router with a bias for the choice; the FFN norm is called post_attention_norm.
+ */
 #include "model/arch.h"
 
 const struct arch arch_glm4moe = {

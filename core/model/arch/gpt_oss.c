@@ -1,5 +1,5 @@
-/* gpt-oss: experts with biases and a clamped swish, learned sinks, every other layer sees a window. The norm before
- * the experts is called post_attention_norm in the files. */
+/* gpt-oss: experts with biases and a clamped swish, learned sinks, every other layer sees a window.
+ * The norm before the experts is called post_attention_norm in the files. */
 #include "model/arch.h"
 
 const struct arch arch_gpt_oss = {

@@ -1,4 +1,5 @@
-/* GPT-NeoX, Pythia: partial rotation, parallel branches with a norm each unless the file says otherwise. */
+/* GPT-NeoX, Pythia: partial rotation, parallel branches with a norm each unless the file says
+ * otherwise. */
 #include "model/arch.h"
 
 const struct arch arch_gptneox = {

@@ -1,5 +1,6 @@
-/* Llama 4 (text): every fourth layer has no rotation and queries that grow with the position, the others normalise
- * q and k; sigmoid router whose weight scales the input. Chunked attention is not bounded below 8,192 tokens. */
+/* Llama 4 (text): every fourth layer has no rotation and queries that grow with the position, the
+ * others normalise q and k; sigmoid router whose weight scales the input. Chunked attention is not
+ * bounded below 8,192 tokens. */
 #include "model/arch.h"
 
 const struct arch arch_llama4 = {

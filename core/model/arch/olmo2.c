@@ -1,5 +1,5 @@
-/* OLMo 2 and 3: norms after attention and FFN, norms over the whole of q and k (by presence); with a window, three
- * windowed layers to a global one, and the windowed ones rotate without scaling. */
+/* OLMo 2 and 3: norms after attention and FFN, norms over the whole of q and k (by presence); with
+ * a window, three windowed layers to a global one, and the windowed ones rotate without scaling. */
 #include "model/arch.h"
 
 const struct arch arch_olmo2 = {
