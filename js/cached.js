@@ -1,4 +1,4 @@
-import { isNode } from './host.js';
+import { hasFiles } from './host.js';
 import { listStored, removeStored } from './store.js';
 import { toParts } from './source.js';
 
@@ -32,5 +32,5 @@ export async function deleteCachedModel(url, options = {}) {
   const [part] = toParts(String(url), { hubUrl: options.hubUrl ?? 'https://huggingface.co' });
   if (part.kind !== 'url') return false;
   const run = () => removeStored(part.url, options.cacheFolder);
-  return !isNode && navigator.locks ? navigator.locks.request(`sotto:${part.url}`, run) : run();
+  return !hasFiles && navigator.locks ? navigator.locks.request(`sotto:${part.url}`, run) : run();
 }

@@ -2,9 +2,12 @@
  * The few words that differ between browsers and Node. Deno and Bun have browser workers and take that road.
  */
 
-/** Node, its worker threads included. */
-export const isNode =
-  typeof globalThis.Worker === 'undefined' && typeof process === 'object' && !!process.versions?.node;
+/** Node's modules are there: files, cores; so in Deno and Bun. */
+export const hasFiles =
+  typeof process === 'object' && !!process.versions?.node && typeof globalThis.document === 'undefined';
+
+/** Workers are Node's own. */
+export const isNode = hasFiles && typeof globalThis.Worker === 'undefined';
 
 /**
  * A module of Node. The specifier is not a literal, so that bundlers leave it alone.
@@ -75,12 +78,14 @@ export function wrapWorker(worker) {
 export function serve(handler) {
   const scope = /** @type {any} */ (globalThis);
   if (!isNode) {
-    const post = (/** @type {any} */ message, /** @type {any[]} */ transfer = []) => scope.postMessage(message, transfer);
+    const post = (/** @type {any} */ message, /** @type {any[]} */ transfer = []) =>
+      scope.postMessage(message, transfer);
     scope.onmessage = (/** @type {MessageEvent} */ e) => handler(e.data, post);
     return;
   }
   nodeModule('node:worker_threads').then(({ parentPort }) => {
-    const post = (/** @type {any} */ message, /** @type {any[] | undefined} */ transfer) => parentPort.postMessage(message, transfer);
+    const post = (/** @type {any} */ message, /** @type {any[] | undefined} */ transfer) =>
+      parentPort.postMessage(message, transfer);
     parentPort.on('message', (/** @type {any} */ m) => handler(m, post));
   });
 }
@@ -106,7 +111,7 @@ const waiting = [];
  */
 export function breathe() {
   return new Promise((resolve) => {
-    if (isNode) {
+    if (hasFiles) {
       setImmediate(resolve);
       return;
     }

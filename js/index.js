@@ -8,7 +8,7 @@
  */
 import { Client } from './client.js';
 import { checkNumber, checkOptions, invalid, SottoError, unsupported } from './errors.js';
-import { isNode } from './host.js';
+import { hasFiles } from './host.js';
 import { Model } from './model.js';
 import { toParts, transferOf } from './source.js';
 import { holdCache } from './store.js';
@@ -17,18 +17,33 @@ export { cachedModels, deleteCachedModel } from './cached.js';
 export { SottoError };
 
 const SHARED_OPTIONS = [
-  'signal', 'contextLength', 'kvType', 'arithmetic', 'sequences', 'batch', 'token', 'hubUrl', 'wasmUrl', 'workerUrl', 'variant',
-  'retries', 'onProgress', 'cache', 'cacheFolder',
+  'signal',
+  'contextLength',
+  'kvType',
+  'arithmetic',
+  'sequences',
+  'batch',
+  'token',
+  'hubUrl',
+  'wasmUrl',
+  'workerUrl',
+  'variant',
+  'retries',
+  'onProgress',
+  'cache',
+  'cacheFolder',
 ];
 const LOAD_OPTIONS = [...SHARED_OPTIONS, 'threads', 'waitFor'];
 const KV_TYPES = ['f16', 'f32', 'q8_0'];
 const ARITHMETIC = ['fast', 'exact'];
-const CACHE = new Map(/** @type {[unknown, 'use' | 'reload' | 'none'][]} */ ([
-  [undefined, 'use'],
-  [true, 'use'],
-  [false, 'none'],
-  ['reload', 'reload'],
-]));
+const CACHE = new Map(
+  /** @type {[unknown, 'use' | 'reload' | 'none'][]} */ ([
+    [undefined, 'use'],
+    [true, 'use'],
+    [false, 'none'],
+    ['reload', 'reload'],
+  ]),
+);
 
 /**
  * @param {string} name
@@ -46,7 +61,7 @@ function choice(name, value, values) {
  * @param {string | URL} url
  */
 function absolute(url) {
-  if (isNode && !/^\w+:/.test(String(url))) return new URL(String(url), `file://${process.cwd()}/`).href;
+  if (hasFiles && !/^\w+:/.test(String(url))) return new URL(String(url), `file://${process.cwd()}/`).href;
   return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href).href;
 }
 
@@ -181,7 +196,13 @@ export async function loadModel(source, options = {}) {
  */
 export async function inspectModel(source, options = {}) {
   checkOptions(options, SHARED_OPTIONS, 'inspectModel');
-  const { client, result } = await open(source, options, true, () => {}, () => true);
+  const { client, result } = await open(
+    source,
+    options,
+    true,
+    () => {},
+    () => true,
+  );
   client.close(new SottoError('SOTTO_CLOSED', 'The inspection is over.'));
   return result;
 }
@@ -204,7 +225,7 @@ export async function measureMachine(options = {}) {
 
 /** Asks the browser not to evict what is stored. */
 function askForPersistence() {
-  if (isNode) return;
+  if (hasFiles) return;
   globalThis.navigator?.storage?.persist?.().catch(() => false);
   holdCache();
 }

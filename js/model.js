@@ -4,8 +4,20 @@ import { channelSplitter, reasoningKind } from './reasoning.js';
 import { Sequence, toIds } from './sequence.js';
 
 export const SAMPLING_OPTIONS = Object.freeze([
-  'maxTokens', 'temperature', 'topK', 'topP', 'minP', 'repeatPenalty', 'frequencyPenalty', 'presencePenalty',
-  'penaltyLastN', 'seed', 'stop', 'signal', 'onProgress', 'ignoreEog',
+  'maxTokens',
+  'temperature',
+  'topK',
+  'topP',
+  'minP',
+  'repeatPenalty',
+  'frequencyPenalty',
+  'presencePenalty',
+  'penaltyLastN',
+  'seed',
+  'stop',
+  'signal',
+  'onProgress',
+  'ignoreEog',
 ]);
 
 /** A loaded model. Made by loadModel. */
@@ -237,13 +249,25 @@ function generateArguments(options, own = {}) {
   for (const name of ['frequencyPenalty', 'presencePenalty']) checkNumber(name, o[name], { min: -100, max: 100 });
   checkNumber('seed', o.seed, { integer: true, max: Number.MAX_SAFE_INTEGER });
   const stops = o.stop === undefined ? [] : [o.stop].flat();
-  if (stops.length > 32 || stops.some((/** @type {unknown} */ s) => typeof s !== 'string' || s === '' || s.includes('\0'))) {
+  if (
+    stops.length > 32 ||
+    stops.some((/** @type {unknown} */ s) => typeof s !== 'string' || s === '' || s.includes('\0'))
+  ) {
     throw invalid('stop is a text or an array of at most 32 non-empty texts.');
   }
   const seed = o.seed ?? Math.floor(Math.random() * Number.MAX_SAFE_INTEGER);
   const params = [
-    o.temperature ?? 0, o.topK ?? 0, o.topP ?? 0, o.minP ?? 0, o.repeatPenalty ?? 0, o.frequencyPenalty ?? 0,
-    o.presencePenalty ?? 0, o.penaltyLastN ?? 0, seed % 2 ** 32, Math.floor(seed / 2 ** 32), o.maxTokens ?? 0,
+    o.temperature ?? 0,
+    o.topK ?? 0,
+    o.topP ?? 0,
+    o.minP ?? 0,
+    o.repeatPenalty ?? 0,
+    o.frequencyPenalty ?? 0,
+    o.presencePenalty ?? 0,
+    o.penaltyLastN ?? 0,
+    seed % 2 ** 32,
+    Math.floor(seed / 2 ** 32),
+    o.maxTokens ?? 0,
     o.ignoreEog ? 1 : 0,
   ];
   return { params, stops };

@@ -111,16 +111,21 @@ class HarmonySplitter {
       rest = rest.slice(cut);
       if (at < 0) break;
       const tag = /^<\|(?:channel\|>\s*(\w+)[^<]*<\|message|start\|>\w*|message|end|return|call)\|?>?/.exec(rest);
-      const complete = /^<\|channel\|>[^<]*<\|message\|>|^<\|start\|>\w*<\||^<\|(?:message|end|return|call)\|>/.exec(rest);
+      const complete = /^<\|channel\|>[^<]*<\|message\|>|^<\|start\|>\w*<\||^<\|(?:message|end|return|call)\|>/.exec(
+        rest,
+      );
       if (!complete || !tag) {
         const started = /^<\|(?:channel\|>[^<]{0,80}(?:<(?:\|\w*\|?)?)?|start\|>\w{0,40}<?|\w{0,8}\|?)?$/.test(rest);
         if (!last && started) break;
-        if (!/^<\|(?:channel|start|message|end|return|call)/.test(rest)) out.push({ channel: this.#channel, text: '<|' });
+        if (!/^<\|(?:channel|start|message|end|return|call)/.test(rest))
+          out.push({ channel: this.#channel, text: '<|' });
         rest = rest.slice(2);
         continue;
       }
       if (tag[1]) this.#channel = tag[1] === 'final' ? 'answer' : 'reasoning';
-      rest = rest.slice(complete[0].endsWith('<|') && complete[0].startsWith('<|start') ? complete[0].length - 2 : complete[0].length);
+      rest = rest.slice(
+        complete[0].endsWith('<|') && complete[0].startsWith('<|start') ? complete[0].length - 2 : complete[0].length,
+      );
     }
     if (last && rest) out.push({ channel: this.#channel, text: rest });
     else this.#held = rest;

@@ -1,4 +1,4 @@
-import { isNode } from './host.js';
+import { hasFiles } from './host.js';
 import { invalid, toPlain } from './errors.js';
 
 /** @typedef {import('./protocol.js').Part} Part */
@@ -96,9 +96,9 @@ function toPart(source, { hubUrl, token }) {
   if (typeof source === 'string' || source instanceof URL) {
     const text = String(source);
     if (text.startsWith('hf:')) return urlPart(hubAddress(text.slice(3), hubUrl), token);
-    if (/^file:/.test(text) && isNode) return { kind: 'path', path: decodeURIComponent(new URL(text).pathname) };
+    if (/^file:/.test(text) && hasFiles) return { kind: 'path', path: decodeURIComponent(new URL(text).pathname) };
     if (/^(https?|blob|data):/.test(text)) return urlPart(text, token);
-    if (isNode) return { kind: 'path', path: text };
+    if (hasFiles) return { kind: 'path', path: text };
     const base = globalThis.document?.baseURI ?? globalThis.location?.href;
     return urlPart(new URL(text, base).href, token);
   }

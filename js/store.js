@@ -3,7 +3,7 @@
  * one, else the Cache API in segments of 16 MiB, a folder in Node. A store belongs to one load at a time (a lock
  * sees to that); its file is closed when the load ends.
  */
-import { isNode, nodeModule } from './host.js';
+import { hasFiles, nodeModule } from './host.js';
 import { Ranges } from './ranges.js';
 
 /**
@@ -120,7 +120,7 @@ async function opfsBackend(key) {
       return n;
     },
     async write(at, bytes) {
-      for (let done = 0; done < bytes.length; ) {
+      for (let done = 0; done < bytes.length;) {
         const n = handle.write(done ? bytes.subarray(done) : bytes, { at: at + done });
         if (!(n > 0)) throw new DOMException('The disk is full.', 'QuotaExceededError');
         done += n;
@@ -180,7 +180,7 @@ async function cacheBackend(key) {
     async write(at, bytes) {
       /** @type {[number, number] | undefined} */
       let safe;
-      for (let done = 0; done < bytes.length; ) {
+      for (let done = 0; done < bytes.length;) {
         const index = Math.floor((at + done) / SEGMENT);
         const from = at + done - index * SEGMENT;
         if (open?.index !== index) open = from === 0 ? { index, bytes: new Uint8Array(SEGMENT), filled: 0 } : undefined;
@@ -190,7 +190,10 @@ async function cacheBackend(key) {
           open.filled += n;
           const end = index * SEGMENT + open.filled;
           if (open.filled === SEGMENT || end === size) {
-            await cache.put(cacheKey(key, String(index)), new Response(/** @type {any} */ (open.bytes.subarray(0, open.filled))));
+            await cache.put(
+              cacheKey(key, String(index)),
+              new Response(/** @type {any} */ (open.bytes.subarray(0, open.filled))),
+            );
             safe = [safe ? safe[0] : index * SEGMENT, end];
             open = undefined;
           }
@@ -244,7 +247,7 @@ async function nodeBackend(base) {
     },
     read: async (at, bytes) => fs.readSync(fd, bytes, 0, bytes.length, at),
     async write(at, bytes) {
-      for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done, bytes.length - done, at + done);
+      for (let done = 0; done < bytes.length;) done += fs.writeSync(fd, bytes, done, bytes.length - done, at + done);
       return undefined;
     },
     flush: async () => fs.fdatasyncSync(fd),
@@ -387,7 +390,7 @@ export async function openStore(url, folder) {
   let random = true;
   /** @type {Backend | undefined} */
   let backend;
-  if (isNode) {
+  if (hasFiles) {
     const path = await nodeModule('node:path');
     backend = await nodeBackend(path.join(await storeFolder(folder), key));
   } else {
@@ -418,7 +421,7 @@ function listed(meta) {
 export async function listStored(folder) {
   /** @type {(string | undefined)[]} */
   const texts = [];
-  if (isNode) {
+  if (hasFiles) {
     const fs = await nodeModule('node:fs');
     const base = await storeFolder(folder);
     const names = fs.existsSync(base) ? fs.readdirSync(base) : [];
@@ -453,7 +456,7 @@ export async function listStored(folder) {
  */
 export async function removeStored(url, folder) {
   const key = await keyOf(url);
-  if (isNode) {
+  if (hasFiles) {
     const fs = await nodeModule('node:fs');
     const base = `${await storeFolder(folder)}/${key}`;
     const found = fs.existsSync(`${base}.json`) || fs.existsSync(`${base}.gguf`);

@@ -52,7 +52,9 @@ function httpError(response, url) {
 /** @param {unknown} cause @param {string} url */
 function networkError(cause, url) {
   if (globalThis.navigator?.onLine === false) {
-    return new SottoError('SOTTO_OFFLINE', 'This device is offline and the model is not wholly stored here.', { cause });
+    return new SottoError('SOTTO_OFFLINE', 'This device is offline and the model is not wholly stored here.', {
+      cause,
+    });
   }
   const other = globalThis.location && new URL(url).origin !== globalThis.location.origin;
   const hint = other ? ', or it does not allow pages of other sites to read its files (CORS)' : '';
@@ -143,7 +145,11 @@ export class Remote {
       await response.body?.cancel().catch(() => {});
       throw new SottoError('SOTTO_CHANGED', 'The file changed on the server while it was being downloaded.');
     }
-    this.#known = { size: seen.size || this.#known?.size || 0, etag: seen.etag ?? this.#known?.etag, modified: seen.modified ?? this.#known?.modified };
+    this.#known = {
+      size: seen.size || this.#known?.size || 0,
+      etag: seen.etag ?? this.#known?.etag,
+      modified: seen.modified ?? this.#known?.modified,
+    };
     if (this.ranged === undefined) this.ranged = response.status === 206;
     if (response.status !== 206 && this.ranged) this.ranged = false;
     return response;

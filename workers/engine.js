@@ -3,7 +3,7 @@
  * slices, between which messages are handled.
  */
 import { SottoError, toPlain } from '../js/errors.js';
-import { breathe, isNode, nodeModule, nodeWorker, serve, sleep, wrapWorker } from '../js/host.js';
+import { breathe, hasFiles, isNode, nodeModule, nodeWorker, serve, sleep, wrapWorker } from '../js/host.js';
 import { PAGE_BYTES, STACK_BYTES } from '../js/protocol.js';
 import { transferOf } from '../js/source.js';
 import { compile, Instance, newMemory } from './instance.js';
@@ -21,9 +21,9 @@ let runner;
 /** @type {Map<number, AbortController>} */
 const cancels = new Map();
 
-/** Threads can share memory: always in Node; in browsers on isolated pages only. */
+/** Threads can share memory: outside browsers always, in browsers on isolated pages only. */
 function canShare() {
-  return isNode || (globalThis.crossOriginIsolated === true && typeof Worker !== 'undefined');
+  return hasFiles || (globalThis.crossOriginIsolated === true && typeof Worker !== 'undefined');
 }
 
 /**
@@ -81,8 +81,15 @@ class Opening {
     const { module, variant } = await compiling;
     /** @type {import('../js/protocol.js').LoadRequest} */
     const request = {
-      type: 'load', parts: message.parts, options: message.options, maxThreads: most, module,
-      cache: message.cache, cacheFolder: message.cacheFolder, retries: message.retries, inspect: message.inspect,
+      type: 'load',
+      parts: message.parts,
+      options: message.options,
+      maxThreads: most,
+      module,
+      cache: message.cache,
+      cacheFolder: message.cacheFolder,
+      retries: message.retries,
+      inspect: message.inspect,
     };
     const header = await Promise.race([this.#header(request), failed]);
     if (message.inspect) {
@@ -98,7 +105,10 @@ class Opening {
       port.post({ type: 'join', module, memory: instance.memory, stack: stacks[i + 1], thread: i + 1 });
     });
     runner = new Runner(instance, model, {
-      variant, threads: most, sequences: message.options.sequences, info: header.info,
+      variant,
+      threads: most,
+      sequences: message.options.sequences,
+      info: header.info,
     });
     const feeding = this.#feed(instance, stacks[0], model, scratch);
     feeding.catch(() => {}); /* awaited below; something else may fail before */
@@ -203,7 +213,7 @@ function plainError(plain) {
 }
 
 async function cores() {
-  if (isNode) return (await nodeModule('node:os')).availableParallelism();
+  if (hasFiles) return (await nodeModule('node:os')).availableParallelism();
   return globalThis.navigator?.hardwareConcurrency || 4;
 }
 
@@ -255,7 +265,8 @@ async function handle(message) {
   const controller = new AbortController();
   cancels.set(id, controller);
   try {
-    const part = (/** @type {any} */ value, /** @type {any[] | undefined} */ transfer) => post({ type: 'part', id, value }, transfer);
+    const part = (/** @type {any} */ value, /** @type {any[] | undefined} */ transfer) =>
+      post({ type: 'part', id, value }, transfer);
     return await runner.call(method, args, controller.signal, part);
   } finally {
     cancels.delete(id);

@@ -4,7 +4,7 @@
  */
 import { codeName, CODES } from '../js/codes.js';
 import { SottoError } from '../js/errors.js';
-import { isNode, nodeModule } from '../js/host.js';
+import { hasFiles, nodeModule } from '../js/host.js';
 import { PAGE_BYTES } from '../js/protocol.js';
 
 /** @typedef {'simd' | 'relaxed'} Variant */
@@ -46,13 +46,15 @@ export async function compile(variant, urls) {
     return { module: await compileFrom(String(url)), variant: chosen };
   } catch (/** @type {any} */ error) {
     if (error instanceof SottoError) throw error;
-    throw new SottoError('SOTTO_IO', `The engine ${url} could not be loaded: ${error?.message ?? error}.`, { cause: error });
+    throw new SottoError('SOTTO_IO', `The engine ${url} could not be loaded: ${error?.message ?? error}.`, {
+      cause: error,
+    });
   }
 }
 
 /** @param {string} url @returns {Promise<WebAssembly.Module>} */
 async function compileFrom(url) {
-  if (isNode && url.startsWith('file:')) {
+  if (hasFiles && url.startsWith('file:')) {
     const { readFile } = await nodeModule('node:fs/promises');
     return WebAssembly.compile(await readFile(new URL(url)));
   }
@@ -76,9 +78,15 @@ export function newMemory(bytes, most = bytes) {
     throw new SottoError('SOTTO_MEMORY', `The model needs ${mib} MiB of memory; WebAssembly gives at most 4096.`);
   }
   try {
-    return new WebAssembly.Memory({ initial: pages, maximum: Math.min(65536, Math.ceil(most / PAGE_BYTES)), shared: true });
+    return new WebAssembly.Memory({
+      initial: pages,
+      maximum: Math.min(65536, Math.ceil(most / PAGE_BYTES)),
+      shared: true,
+    });
   } catch (error) {
-    throw new SottoError('SOTTO_MEMORY', `The device did not give the ${mib} MiB of memory that are needed.`, { cause: error });
+    throw new SottoError('SOTTO_MEMORY', `The device did not give the ${mib} MiB of memory that are needed.`, {
+      cause: error,
+    });
   }
 }
 
@@ -184,7 +192,7 @@ export class Instance {
     const x = this.x;
     const at = this.alloc(HEADER_SLICE);
     try {
-      for (let done = 0; done < bytes.length; ) {
+      for (let done = 0; done < bytes.length;) {
         const n = Math.min(HEADER_SLICE, bytes.length - done);
         this.u8(at, n).set(bytes.subarray(done, done + n));
         const code = x.header_push(header, part, at, n);
@@ -200,8 +208,6 @@ export class Instance {
 
   /** @param {import('../js/protocol.js').EngineOptions} o @param {number} maxThreads @returns {number} address */
   putOptions(o, maxThreads) {
-    return this.put(
-      Uint32Array.of(o.contextLength, o.sequences, o.kvType, o.arithmetic, maxThreads, o.batch, 0),
-    );
+    return this.put(Uint32Array.of(o.contextLength, o.sequences, o.kvType, o.arithmetic, maxThreads, o.batch, 0));
   }
 }

@@ -5,7 +5,7 @@
  */
 import { codeName, CODES } from '../js/codes.js';
 import { aborted, SottoError } from '../js/errors.js';
-import { breathe, isNode, nodeModule, sleep } from '../js/host.js';
+import { breathe, hasFiles, nodeModule, sleep } from '../js/host.js';
 import { SLACK_BYTES, STACK_BYTES } from '../js/protocol.js';
 import { Input, siblings } from './input.js';
 import { Instance, newMemory } from './instance.js';
@@ -112,7 +112,10 @@ export class Load {
       if (wanted > parts.length) {
         const more = parts.length === 1 ? siblings(parts[0], wanted) : undefined;
         if (!more) {
-          throw new SottoError('SOTTO_EINVAL', `The model is split into ${wanted} files: give all of them, as an array in order.`);
+          throw new SottoError(
+            'SOTTO_EINVAL',
+            `The model is split into ${wanted} files: give all of them, as an array in order.`,
+          );
         }
         parts.push(...more);
         n = wanted;
@@ -158,7 +161,7 @@ export class Load {
 
   /** One load of an address at a time, over all tabs. @param {string} url */
   async #lock(url) {
-    if (isNode || !globalThis.navigator?.locks) return;
+    if (hasFiles || !globalThis.navigator?.locks) return;
     const name = `sotto:${url}`;
     const hold = (/** @type {() => void} */ got) => {
       got();
@@ -306,7 +309,7 @@ export class Load {
 
   /** Bytes of a part, to where the engine wants them. @param {Instance} instance @param {number} model @param {number} scratch @param {number} part @param {number} at @param {Uint8Array} bytes */
   #place(instance, model, scratch, part, at, bytes) {
-    for (let done = 0; done < bytes.length; ) {
+    for (let done = 0; done < bytes.length;) {
       const { to, room } = this.#target(instance, model, scratch, part, at + done);
       const n = Math.min(room, bytes.length - done);
       instance.u8(to, n).set(done === 0 && n === bytes.length ? bytes : bytes.subarray(done, done + n));
@@ -328,7 +331,9 @@ export class Load {
     const code = instance.x.feed_commit(model, part, at, n);
     if (code > CODES.DONE) {
       const error = instance.error(instance.x.model_fail(model));
-      throw error.code === 'SOTTO_OK' ? new SottoError(codeName(code), 'The engine refused the bytes of the file.') : error;
+      throw error.code === 'SOTTO_OK'
+        ? new SottoError(codeName(code), 'The engine refused the bytes of the file.')
+        : error;
     }
   }
 
@@ -355,7 +360,7 @@ export class Load {
       return { stretch, pieces, first };
     };
     const queue = this.#pending(stretches);
-    for (let next = queue.next(); !next.done; ) {
+    for (let next = queue.next(); !next.done;) {
       const stretch = next.value;
       if (stretch.input.readsDirectly(stretch.from)) {
         await this.#feedDirectly(instance, model, scratch, stretch);
@@ -404,7 +409,7 @@ export class Load {
   /** From disk, without a copy in between. @param {Instance} instance @param {number} model @param {number} scratch @param {Stretch} stretch */
   async #feedDirectly(instance, model, scratch, { input, part, from, to }) {
     const cached = !!input.store;
-    for (let at = from; at < to; ) {
+    for (let at = from; at < to;) {
       const { to: address, room } = this.#target(instance, model, scratch, part, at);
       const n = await input.readInto(at, instance.u8(address, Math.min(room, to - at, DIRECT_PIECE)));
       if (!(n > 0)) throw new SottoError('SOTTO_TRUNCATED', `${input.name} ends after ${at} bytes.`, { offset: at });
@@ -423,7 +428,8 @@ export class Load {
       if (input.random && input.remote === undefined) {
         for (const [from, to] of input.arrived.missing(0, input.size)) {
           const pieces = input.open(from, to);
-          for (let p = await pieces.next(); p; p = await pieces.next()) await this.#arrive(instance, model, scratch, part, p);
+          for (let p = await pieces.next(); p; p = await pieces.next())
+            await this.#arrive(instance, model, scratch, part, p);
         }
         continue;
       }
@@ -474,11 +480,15 @@ export class Load {
     const { store, remote } = input;
     if (!store || !remote) return;
     try {
-      if (!store.meta.etag && !store.meta.modified) store.describe({ ...remote.validator, size: input.size || remote.validator.size });
+      if (!store.meta.etag && !store.meta.modified)
+        store.describe({ ...remote.validator, size: input.size || remote.validator.size });
       await store.write(at, bytes);
     } catch (/** @type {any} */ error) {
       const full = error?.name === 'QuotaExceededError' || error?.code === 'ENOSPC';
-      await this.#forgo(input, full ? 'The disk (or this site’s share of it) is full' : `Storing failed (${error?.message ?? error})`);
+      await this.#forgo(
+        input,
+        full ? 'The disk (or this site’s share of it) is full' : `Storing failed (${error?.message ?? error})`,
+      );
     }
   }
 
@@ -546,7 +556,7 @@ function joined(pieces, size) {
 /** Bytes that can still be stored; undefined where the host does not tell. @param {string | undefined} folder */
 async function freeBytes(folder) {
   try {
-    if (isNode) {
+    if (hasFiles) {
       const fs = await nodeModule('node:fs');
       const { bavail, bsize } = fs.statfsSync(await storeFolder(folder));
       return bavail * bsize;

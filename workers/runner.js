@@ -101,7 +101,8 @@ export class Runner {
   async chooseThreads(wanted, most) {
     const { x } = this.#instance;
     for (const begin = performance.now(); x.workers_joined() < most - 1; await sleep(1)) {
-      if (performance.now() - begin > 10000) throw new SottoError('SOTTO_WORKER_LOST', 'The compute threads did not start.');
+      if (performance.now() - begin > 10000)
+        throw new SottoError('SOTTO_WORKER_LOST', 'The compute threads did not start.');
     }
     let best = Math.min(wanted || 1, most);
     if (!wanted && most > 1) {
@@ -161,7 +162,9 @@ export class Runner {
       case 'profileStart':
         return this.#inTurn(signal, async () => this.#instance.x.profile_start(this.#model));
       case 'profile':
-        return this.#inTurn(signal, async () => JSON.parse(this.#instance.cString(this.#instance.x.profile(this.#model))));
+        return this.#inTurn(signal, async () =>
+          JSON.parse(this.#instance.cString(this.#instance.x.profile(this.#model))),
+        );
       default:
         throw new SottoError('SOTTO_UNSUPPORTED', `The engine has no call "${method}".`);
     }
@@ -191,7 +194,9 @@ export class Runner {
   /** @param {number} code */
   #error(code) {
     const error = this.#instance.error(this.#instance.x.model_fail(this.#model));
-    return error.code === codeName(code) ? error : new SottoError(codeName(code), error.message || 'The engine failed.');
+    return error.code === codeName(code)
+      ? error
+      : new SottoError(codeName(code), error.message || 'The engine failed.');
   }
 
   /** @param {number} code */
@@ -320,7 +325,8 @@ export class Runner {
 
   /** Until more of the weights have arrived. @param {AbortSignal} signal */
   async #wait(signal) {
-    if (!this.#ready) await Promise.race([new Promise((r) => this.#hungry.push(() => r(undefined))), sleep(20, signal)]);
+    if (!this.#ready)
+      await Promise.race([new Promise((r) => this.#hungry.push(() => r(undefined))), sleep(20, signal)]);
     else await breathe();
   }
 

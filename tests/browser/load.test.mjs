@@ -46,7 +46,14 @@ async function hear(source, options = {}) {
     const { info } = model;
     await model.close();
     const phases = [...new Set(seen.map((p) => p.phase))];
-    return { text, stored: info.cache.stored, reason: info.cache.reason, cached: seen.at(-1).cached, phases, threads: info.threads };
+    return {
+      text,
+      stored: info.cache.stored,
+      reason: info.cache.reason,
+      cached: seen.at(-1).cached,
+      phases,
+      threads: info.threads,
+    };
   } catch (error) {
     await new Promise((resolve) => setTimeout(resolve, 700));
     return { code: error.code, message: error.message, loaded: seen.at(-1)?.loaded };
@@ -106,7 +113,11 @@ for (const name of browserNames) {
       const url = `${server.url}/both.gguf`;
       const script = `(async () => { const hear = ${hear}; return Promise.all([hear(${JSON.stringify(url)}), hear(${JSON.stringify(url)})]); })()`;
       const both = await browser.evaluate(async (code) => (0, eval)(code), script);
-      assert.deepEqual(both.map((r) => r.text), [text, text], JSON.stringify(both));
+      assert.deepEqual(
+        both.map((r) => r.text),
+        [text, text],
+        JSON.stringify(both),
+      );
       assert.equal(asked(server, '/both.gguf').bytes, bytes.length);
     });
 

@@ -69,7 +69,10 @@ test('text becomes ids and text again', async () => {
 test('the chat template is applied, and its errors name the place', async () => {
   const messages = [{ role: 'user', content: 'hi' }];
   assert.equal(await model.applyChatTemplate(messages), '<|user|>\nhi</s>\n');
-  assert.equal(await model.applyChatTemplate(messages, { addGenerationPrompt: true }), '<|user|>\nhi</s>\n<|assistant|>\n');
+  assert.equal(
+    await model.applyChatTemplate(messages, { addGenerationPrompt: true }),
+    '<|user|>\nhi</s>\n<|assistant|>\n',
+  );
   assert.equal(await model.applyChatTemplate(messages, { template: '{{ x }}{{ messages|length }}', x: 7 }), '71');
   await assert.rejects(model.applyChatTemplate(messages, { template: 'a\n{{ raise_exception("no") }}' }), (error) => {
     assert.equal(error.code, 'SOTTO_TEMPLATE');
@@ -209,7 +212,11 @@ test('a chat evaluates only what is new', async () => {
   assert.ok(edited.last.usage.cachedTokens > 5, 'the system prompt is kept');
   assert.equal(chat.messages.length, 3);
   const fresh = model.createChat({ system: 'be kind' });
-  assert.equal((await collect(fresh.send('help', greedy))).text, edited.text, 'an edited chat equals one that began so');
+  assert.equal(
+    (await collect(fresh.send('help', greedy))).text,
+    edited.text,
+    'an edited chat equals one that began so',
+  );
   await chat.close();
   await fresh.close();
   await rejects(collect(chat.send('x')), 'SOTTO_CLOSED');

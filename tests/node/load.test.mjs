@@ -81,13 +81,19 @@ test('ranges are asked for in the order of the work, and each byte once', async 
   assert.equal(total, bytes.length, 'no byte twice');
   assert.ok(asked.length >= 4, `${asked.length} requests`);
   const starts = asked.slice(1).map((r) => r.from);
-  assert.ok(starts.some((from, i) => i > 0 && from < starts[i - 1]), `not in the order of the file: ${starts}`);
+  assert.ok(
+    starts.some((from, i) => i > 0 && from < starts[i - 1]),
+    `not in the order of the file: ${starts}`,
+  );
   const last = seen.at(-1);
   assert.equal(last.phase, 'ready');
   assert.equal(last.loaded, bytes.length);
   assert.equal(last.total, bytes.length);
   assert.equal(last.cached, 0);
-  assert.ok(seen.every((p, i) => i === 0 || p.loaded >= seen[i - 1].loaded), 'progress never goes back');
+  assert.ok(
+    seen.every((p, i) => i === 0 || p.loaded >= seen[i - 1].loaded),
+    'progress never goes back',
+  );
   assert.equal(info.cache.stored, true);
 });
 
@@ -245,7 +251,13 @@ test('files that are no models, or only a part of one, are refused', async () =>
 });
 
 test('unknown options are refused, not ignored', async () => {
-  for (const bad of [{ gpu: true }, { kvType: 'q4_0' }, { arithmetic: 'half' }, { waitFor: 'never' }, { cache: 'maybe' }]) {
+  for (const bad of [
+    { gpu: true },
+    { kvType: 'q4_0' },
+    { arithmetic: 'half' },
+    { waitFor: 'never' },
+    { cache: 'maybe' },
+  ]) {
     await rejects(loadModel(file, options(bad)), 'SOTTO_UNSUPPORTED');
   }
   await rejects(loadModel(file, options({ contextLength: -1 })), 'SOTTO_EINVAL');
@@ -327,11 +339,18 @@ test('a worker that dies rejects what is pending with SOTTO_WORKER_LOST', async 
   await rejects(loadModel(file, mine()), 'SOTTO_WORKER_LOST');
 
   /* Joins as one that never answers: the pool must notice by itself or by the thread's end. */
-  fs.writeFileSync(compute, source.replace(/new Instance\(.*$/m, 'setTimeout(() => process.exit(1), 300); new Instance(message.module, message.memory, message.stack);'));
+  fs.writeFileSync(
+    compute,
+    source.replace(
+      /new Instance\(.*$/m,
+      'setTimeout(() => process.exit(1), 300); new Instance(message.module, message.memory, message.stack);',
+    ),
+  );
   await rejects(loadModel(file, mine()), 'SOTTO_WORKER_LOST');
 
   /* Joins and works, then dies inside the engine, as a thread does whose process runs out of memory. */
-  const dies = "{ memory: message.memory, now: () => { if (Date.now() > born + 1500) throw new Error('died'); return performance.now(); } }";
+  const dies =
+    "{ memory: message.memory, now: () => { if (Date.now() > born + 1500) throw new Error('died'); return performance.now(); } }";
   fs.writeFileSync(
     compute,
     source.replace(

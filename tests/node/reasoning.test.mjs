@@ -18,7 +18,8 @@ function split(kind, prompt, pieces) {
 function check(kind, prompt, text, wanted) {
   assert.deepEqual(split(kind, prompt, [text]), wanted);
   assert.deepEqual(split(kind, prompt, [...text]), wanted);
-  for (let i = 1; i < text.length; i++) assert.deepEqual(split(kind, prompt, [text.slice(0, i), text.slice(i)]), wanted, `cut at ${i}`);
+  for (let i = 1; i < text.length; i++)
+    assert.deepEqual(split(kind, prompt, [text.slice(0, i), text.slice(i)]), wanted, `cut at ${i}`);
 }
 
 test('<think> at the beginning is reasoning', () => {
@@ -45,7 +46,8 @@ test('empty reasoning leaves the answer alone', () => {
 });
 
 test('channels of gpt-oss', () => {
-  const text = '<|channel|>analysis<|message|>Let me see.<|end|><|start|>assistant<|channel|>final<|message|>It is a < b.<|return|>';
+  const text =
+    '<|channel|>analysis<|message|>Let me see.<|end|><|start|>assistant<|channel|>final<|message|>It is a < b.<|return|>';
   check('harmony', '', text, { reasoning: 'Let me see.', answer: 'It is a < b.' });
   check('harmony', '', '<|channel|>final<|message|>x <|y', { reasoning: '', answer: 'x <|y' });
 });

@@ -28,7 +28,8 @@ export async function serve(files) {
     const entry = { path, range, from: 0, to: file?.bytes.length ?? 0, authorization: request.headers.authorization };
     requests.push(entry);
     if (!file) return void response.writeHead(404).end();
-    if (file.token && request.headers.authorization !== `Bearer ${file.token}`) return void response.writeHead(401).end();
+    if (file.token && request.headers.authorization !== `Bearer ${file.token}`)
+      return void response.writeHead(401).end();
     if (file.status) return void response.writeHead(file.status).end();
     /** @type {Record<string, string | number>} */
     const headers = { 'content-type': 'application/octet-stream' };
@@ -48,7 +49,7 @@ export async function serve(files) {
     response.writeHead(status, headers);
     const drop = file.dropAfter?.({ from: entry.from, to: entry.to, number: requests.length }) ?? Infinity;
     const { bytes } = file;
-    for (let at = entry.from; at < entry.to; ) {
+    for (let at = entry.from; at < entry.to;) {
       const end = Math.min(at + 65536, entry.to, entry.from + drop);
       if (end > at && !response.write(bytes.subarray(at, end))) {
         await new Promise((resolve) => {

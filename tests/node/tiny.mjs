@@ -49,7 +49,7 @@ class Writer {
 }
 
 export const TEMPLATE =
-  "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>\n{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}";
+  '{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>\n{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}';
 
 /**
  * @param {{layers?: number, width?: number, heads?: number, context?: number, seed?: number, template?: string}} [options]
@@ -72,7 +72,8 @@ export function tinyGguf({ layers = 2, width = 64, heads = 4, context = 2048, se
   const tensors = [['token_embd.weight', [width, vocabulary], 1]];
   /* Blocks are stored last to first, so that the order of the file is not the order of the work. */
   for (let i = layers - 1; i >= 0; i--) {
-    const of = (name, shape, spread = 1 / Math.sqrt(shape[0])) => tensors.push([`blk.${i}.${name}.weight`, shape, spread]);
+    const of = (name, shape, spread = 1 / Math.sqrt(shape[0])) =>
+      tensors.push([`blk.${i}.${name}.weight`, shape, spread]);
     of('ffn_down', [hidden, width]);
     of('ffn_gate', [width, hidden]);
     of('ffn_up', [width, hidden]);
