@@ -14,7 +14,11 @@ export class NotSupported extends Error {}
 
 const json = (/** @type {string} */ file) => JSON.parse(fs.readFileSync(file, 'utf8'));
 const lines = (/** @type {string} */ file) =>
-  fs.readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  fs
+    .readFileSync(file, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
 
 /** @param {string} file */
 function floats(file) {
@@ -101,12 +105,20 @@ function otherTokens(got, wanted, n) {
 function folders(root, kind) {
   const base = path.join(root, kind);
   if (!fs.existsSync(base)) return [];
-  return fs.readdirSync(base).sort().filter((name) => fs.existsSync(path.join(base, name, 'case.json'))).map((name) => path.join(base, name));
+  return fs
+    .readdirSync(base)
+    .sort()
+    .filter((name) => fs.existsSync(path.join(base, name, 'case.json')))
+    .map((name) => path.join(base, name));
 }
 
 /** @param {string} root @returns {Case[]} */
 export function archCases(root) {
-  return folders(root, 'arch').map((folder) => ({ kind: 'arch', name: path.basename(folder), run: (engine) => runArch(engine, folder) }));
+  return folders(root, 'arch').map((folder) => ({
+    kind: 'arch',
+    name: path.basename(folder),
+    run: (engine) => runArch(engine, folder),
+  }));
 }
 
 /** @param {Engine} engine @param {string} folder */
@@ -136,7 +148,8 @@ async function runEmbedding(engine, folder, info, tokens, bytes) {
     if (info.kind !== 'embedding' || !embed) throw new NotSupported(`${info.kind} models`);
     const got = await embed.call(model, tokens, info.embd_pooled.pooling);
     const references = [{ file: info.embd_pooled.file, tolerance: info.tolerance }];
-    if (info.embd_pooled_precise) references.push({ file: info.embd_pooled_precise.file, tolerance: info.embd_tokens_precise.tolerance });
+    if (info.embd_pooled_precise)
+      references.push({ file: info.embd_pooled_precise.file, tolerance: info.embd_tokens_precise.tolerance });
     const problems = references.map(({ file, tolerance }) => apart(got, floats(path.join(folder, file)), tolerance));
     if (problems.every(Boolean)) throw new Error(problems.join('; precise: '));
   });
@@ -144,7 +157,11 @@ async function runEmbedding(engine, folder, info, tokens, bytes) {
 
 /** @param {string} root @returns {Case[]} */
 export function quantmodelCases(root) {
-  return folders(root, 'quantmodel').map((folder) => ({ kind: 'quantmodel', name: path.basename(folder), run: (engine) => runQuantmodel(engine, folder) }));
+  return folders(root, 'quantmodel').map((folder) => ({
+    kind: 'quantmodel',
+    name: path.basename(folder),
+    run: (engine) => runQuantmodel(engine, folder),
+  }));
 }
 
 /** Both arithmetic modes, each against the reference that is meant for it. @param {Engine} engine @param {string} folder */
@@ -180,7 +197,11 @@ export function quantCases(root) {
     kind: 'quant',
     name: type.type,
     run: async (/** @type {Engine} */ engine) => {
-      for (const [blocks, wanted] of [['quant', 'dequant'], ['bits', 'bits']]) await runQuant(engine, folder, type, blocks, wanted);
+      for (const [blocks, wanted] of [
+        ['quant', 'dequant'],
+        ['bits', 'bits'],
+      ])
+        await runQuant(engine, folder, type, blocks, wanted);
     },
   }));
 }
@@ -190,7 +211,10 @@ async function runQuant(engine, folder, type, blocks, name) {
   const wanted = floats(path.join(folder, `${type.type}.${name}.f32`));
   const rows = fs.readFileSync(path.join(folder, `${type.type}.${blocks}.bin`));
   await withModel(engine, modelOfRows(type, rows), { context: 1024, exact: true, kv: 1 }, async (model) => {
-    const columns = await model.evaluate(Array.from({ length: 512 }, (_, i) => i), true);
+    const columns = await model.evaluate(
+      Array.from({ length: 512 }, (_, i) => i),
+      true,
+    );
     for (let i = 0; i < wanted.length; i++) {
       const got = columns[i % 512][Math.floor(i / 512)];
       // two roundings of the norm beside those of the codec; the reference's own smallest numbers are denormal
@@ -203,7 +227,8 @@ async function runQuant(engine, folder, type, blocks, name) {
 /* ---- tokenizer ----------------------------------------------------------------------------------------- */
 const ADD = 1;
 const PARSE = 2;
-const same = (/** @type {number[]} */ a, /** @type {number[]} */ b) => a.length === b.length && a.every((id, i) => id === b[i]);
+const same = (/** @type {number[]} */ a, /** @type {number[]} */ b) =>
+  a.length === b.length && a.every((id, i) => id === b[i]);
 
 /**
  * @param {Model} model @param {any[]} rows @param {{ text?: boolean }} [options] text: compare decoding too
@@ -213,21 +238,30 @@ async function checkLines(model, rows, { text = true } = {}) {
   const wrong = [];
   for (const row of rows) {
     /** @type {[string, number][]} */
-    const fields = [['ids', ADD | PARSE], ['ids_no_parse_special', ADD], ['ids_no_add_special', PARSE]];
+    const fields = [
+      ['ids', ADD | PARSE],
+      ['ids_no_parse_special', ADD],
+      ['ids_no_add_special', PARSE],
+    ];
     for (const [field, flags] of fields) {
       if (!row[field]) continue;
       const got = await model.tokenize(row.text, flags);
       const accepted = [row[field], row.llama_cpp?.[field]].filter(Boolean);
-      if (!accepted.some((ids) => same(got, ids))) wrong.push(`${field} of ${JSON.stringify(row.text).slice(0, 60)}: ${got.slice(0, 12)}`);
+      if (!accepted.some((ids) => same(got, ids)))
+        wrong.push(`${field} of ${JSON.stringify(row.text).slice(0, 60)}: ${got.slice(0, 12)}`);
     }
     if (!text) continue;
     const shown = await model.detokenize(row.ids_no_add_special, 2);
     const wanted = row.detok_hex === undefined ? Buffer.from(row.detok) : Buffer.from(row.detok_hex, 'hex');
-    if (!shown.equals(wanted)) wrong.push(`decoding ${JSON.stringify(row.text).slice(0, 60)}: ${JSON.stringify(shown.toString()).slice(0, 60)}`);
+    if (!shown.equals(wanted))
+      wrong.push(`decoding ${JSON.stringify(row.text).slice(0, 60)}: ${JSON.stringify(shown.toString()).slice(0, 60)}`);
     const hex = row.detok_remove_special_hex;
     const plain = hex === undefined ? Buffer.from(row.detok_remove_special) : Buffer.from(hex, 'hex');
     const bare = await model.detokenize(row.ids, 1);
-    if (!bare.equals(plain)) wrong.push(`decoding without special ${JSON.stringify(row.text).slice(0, 60)}: ${JSON.stringify(bare.toString()).slice(0, 60)}`);
+    if (!bare.equals(plain))
+      wrong.push(
+        `decoding without special ${JSON.stringify(row.text).slice(0, 60)}: ${JSON.stringify(bare.toString()).slice(0, 60)}`,
+      );
   }
   return wrong;
 }
@@ -248,49 +282,63 @@ export function tokenizerCases(root) {
 function recordedCases(folder) {
   const base = path.join(folder, 'cases');
   if (!fs.existsSync(base)) return [];
-  return fs.readdirSync(base).filter((file) => file.endsWith('.jsonl')).sort().map((file) => {
-    const name = file.slice(0, -6);
-    return {
-      kind: 'tokenizer',
-      name,
-      run: async (/** @type {Engine} */ engine) => {
-        const pieces = json(path.join(base, `${name}.pieces.json`));
-        const rows = lines(path.join(base, file));
-        const bytes = modelOfVocabulary(path.join(folder, 'vocab', pieces.vocab ?? `${name}.gguf`));
-        await withModel(engine, bytes, { context: 16 }, async (model) => {
-          const wrong = await checkLines(model, rows);
-          const ends = new Set(pieces.info.eog);
-          for (const { id } of pieces.pieces) {
-            if ((await model.isEog(id)) !== ends.has(id)) wrong.push(`token ${id} ${ends.has(id) ? 'does not end' : 'ends'} a generation`);
-          }
-          tell(wrong, rows.length);
-        });
-      },
-    };
-  });
+  return fs
+    .readdirSync(base)
+    .filter((file) => file.endsWith('.jsonl'))
+    .sort()
+    .map((file) => {
+      const name = file.slice(0, -6);
+      return {
+        kind: 'tokenizer',
+        name,
+        run: async (/** @type {Engine} */ engine) => {
+          const pieces = json(path.join(base, `${name}.pieces.json`));
+          const rows = lines(path.join(base, file));
+          const bytes = modelOfVocabulary(path.join(folder, 'vocab', pieces.vocab ?? `${name}.gguf`));
+          await withModel(engine, bytes, { context: 16 }, async (model) => {
+            const wrong = await checkLines(model, rows);
+            const ends = new Set(pieces.info.eog);
+            for (const { id } of pieces.pieces) {
+              if ((await model.isEog(id)) !== ends.has(id))
+                wrong.push(`token ${id} ${ends.has(id) ? 'does not end' : 'ends'} a generation`);
+            }
+            tell(wrong, rows.length);
+          });
+        },
+      };
+    });
 }
 
 /** vocab/NAME.gguf.inp and .out @param {string} folder @returns {Case[]} */
 function textCases(folder) {
   const base = path.join(folder, 'vocab');
   if (!fs.existsSync(base)) return [];
-  return fs.readdirSync(base).filter((file) => file.endsWith('.inp')).sort().map((file) => ({
-    kind: 'tokenizer',
-    name: file.replace('.gguf.inp', '.texts'),
-    run: async (/** @type {Engine} */ engine) => {
-      const texts = fs.readFileSync(path.join(base, file), 'utf8').split('\n__ggml_vocab_test__\n');
-      const ids = fs.readFileSync(path.join(base, file.replace('.inp', '.out')), 'utf8').split('\n');
-      await withModel(engine, modelOfVocabulary(path.join(base, file.slice(0, -4))), { context: 16 }, async (model) => {
-        const wrong = [];
-        for (const [i, text] of texts.entries()) {
-          const got = await model.tokenize(text, PARSE);
-          const wanted = (ids[i] ?? '').split(' ').filter(Boolean).map(Number);
-          if (!same(got, wanted)) wrong.push(`${JSON.stringify(text).slice(0, 60)}: ${got.slice(0, 12)}`);
-        }
-        tell(wrong, texts.length);
-      });
-    },
-  }));
+  return fs
+    .readdirSync(base)
+    .filter((file) => file.endsWith('.inp'))
+    .sort()
+    .map((file) => ({
+      kind: 'tokenizer',
+      name: file.replace('.gguf.inp', '.texts'),
+      run: async (/** @type {Engine} */ engine) => {
+        const texts = fs.readFileSync(path.join(base, file), 'utf8').split('\n__ggml_vocab_test__\n');
+        const ids = fs.readFileSync(path.join(base, file.replace('.inp', '.out')), 'utf8').split('\n');
+        await withModel(
+          engine,
+          modelOfVocabulary(path.join(base, file.slice(0, -4))),
+          { context: 16 },
+          async (model) => {
+            const wrong = [];
+            for (const [i, text] of texts.entries()) {
+              const got = await model.tokenize(text, PARSE);
+              const wanted = (ids[i] ?? '').split(' ').filter(Boolean).map(Number);
+              if (!same(got, wanted)) wrong.push(`${JSON.stringify(text).slice(0, 60)}: ${got.slice(0, 12)}`);
+            }
+            tell(wrong, texts.length);
+          },
+        );
+      },
+    }));
 }
 
 /** pre/: the pre-tokenizers by their names @param {string} folder @returns {Case[]} */
@@ -334,7 +382,9 @@ function hubCases(folder) {
         without = instead[entry.name][1];
       }
       if (!fs.existsSync(file)) throw new NotSupported(`the folder has no GGUF with this vocabulary`);
-      const rows = lines(path.join(folder, 'hf', `${entry.name}.jsonl`)).filter(({ text }) => !without.some((token) => text.includes(token)));
+      const rows = lines(path.join(folder, 'hf', `${entry.name}.jsonl`)).filter(
+        ({ text }) => !without.some((token) => text.includes(token)),
+      );
       await withModel(engine, modelOfVocabulary(file), { context: 16 }, async (model) => {
         tell(await checkLines(model, rows, { text: false }), rows.length);
       });
@@ -349,27 +399,33 @@ export function templateCases(root) {
   if (!fs.existsSync(path.join(folder, 'templates'))) return [];
   const conversations = json(path.join(folder, 'conversations.json'));
   const settings = json(path.join(folder, 'settings.json'));
-  return fs.readdirSync(path.join(folder, 'templates')).sort().map((file) => ({
-    kind: 'template',
-    name: file.replace(/\.jinja$/, ''),
-    run: async (/** @type {Engine} */ engine) => {
-      const model = await engine.open(modelOfVocabulary(tinyVocabulary(root)), { context: 16 }); // any will do
-      try {
-        const source = fs.readFileSync(path.join(folder, 'templates', file), 'utf8');
-        const expected = json(path.join(folder, 'expected', file.replace(/\.jinja$/, '.json')));
-        const wrong = [];
-        for (const [i, wanted] of expected.entries()) wrong.push(...(await checkRender(model, source, conversations[i], settings, wanted)));
-        tell(wrong, expected.length);
-      } finally {
-        await model.close();
-      }
-    },
-  }));
+  return fs
+    .readdirSync(path.join(folder, 'templates'))
+    .sort()
+    .map((file) => ({
+      kind: 'template',
+      name: file.replace(/\.jinja$/, ''),
+      run: async (/** @type {Engine} */ engine) => {
+        const model = await engine.open(modelOfVocabulary(tinyVocabulary(root)), { context: 16 }); // any will do
+        try {
+          const source = fs.readFileSync(path.join(folder, 'templates', file), 'utf8');
+          const expected = json(path.join(folder, 'expected', file.replace(/\.jinja$/, '.json')));
+          const wrong = [];
+          for (const [i, wanted] of expected.entries())
+            wrong.push(...(await checkRender(model, source, conversations[i], settings, wanted)));
+          tell(wrong, expected.length);
+        } finally {
+          await model.close();
+        }
+      },
+    }));
 }
 
 /** The smallest vocabulary near the cases. @param {string} root */
 function tinyVocabulary(root) {
-  const found = ['tokenizer/vocab/tiny-bpe.gguf', 'arch/llama-gqa-untied/model.gguf'].map((file) => path.join(root, file)).find((file) => fs.existsSync(file));
+  const found = ['tokenizer/vocab/tiny-bpe.gguf', 'arch/llama-gqa-untied/model.gguf']
+    .map((file) => path.join(root, file))
+    .find((file) => fs.existsSync(file));
   if (!found) throw new NotSupported('a template needs some model, and the folder has none');
   return found;
 }
@@ -384,7 +440,9 @@ async function checkRender(model, source, { id, messages, tools, add_generation_
     if (text === wanted.text) return [];
     let at = 0;
     while (text[at] === wanted.text[at]) at++;
-    return [`${id}: at ${at} ${JSON.stringify(text.slice(at, at + 40))}, wanted ${JSON.stringify(wanted.text.slice(at, at + 40))}`];
+    return [
+      `${id}: at ${at} ${JSON.stringify(text.slice(at, at + 40))}, wanted ${JSON.stringify(wanted.text.slice(at, at + 40))}`,
+    ];
   } catch (/** @type {any} */ error) {
     if (!wanted.error) return [`${id}: ${error.message}`];
     const told = wanted.error !== 'raise_exception' || error.message.startsWith(wanted.message.slice(0, 150));
@@ -404,7 +462,11 @@ export function realCases(root, find) {
   /** @type {Case[]} */
   const found = [];
   for (const name of fs.readdirSync(base).sort()) {
-    for (const [file, run] of Object.entries({ 'greedy.json': runGreedy, 'top20.json': runTop, 'ppl.json': runPerplexity })) {
+    for (const [file, run] of Object.entries({
+      'greedy.json': runGreedy,
+      'top20.json': runTop,
+      'ppl.json': runPerplexity,
+    })) {
       if (!fs.existsSync(path.join(base, name, file))) continue;
       const info = () => json(path.join(base, name, file));
       for (const exact of [true, false]) {
@@ -416,7 +478,9 @@ export function realCases(root, find) {
             const model = find(data.sha256, data.model_file);
             if (!model) throw new NotSupported(`${data.model_file} is not on this machine`);
             const context = (data.tokens?.length ?? 128) + 8;
-            await withModel(engine, fs.readFileSync(model), { context, exact, kv: 1, batch: 256 }, (m) => run(m, data, exact, base));
+            await withModel(engine, fs.readFileSync(model), { context, exact, kv: 1, batch: 256 }, (m) =>
+              run(m, data, exact, base),
+            );
           },
         });
       }
@@ -462,7 +526,8 @@ async function runTop(model, data, exact) {
   for (const p of positions) {
     const row = rows[p.pos];
     for (const [id, logit] of p.top) {
-      if (!(Math.abs(row[id] - logit) <= tolerance)) throw new Error(`position ${p.pos} token ${id}: ${row[id]}, wanted ${logit}`);
+      if (!(Math.abs(row[id] - logit) <= tolerance))
+        throw new Error(`position ${p.pos} token ${id}: ${row[id]}, wanted ${logit}`);
     }
     const sum = logSum(row);
     if (!(Math.abs(sum - p.logsumexp) <= tolerance)) throw new Error(`log-sum-exp ${sum}, wanted ${p.logsumexp}`);
@@ -473,7 +538,8 @@ async function runTop(model, data, exact) {
 async function runPerplexity(model, data, exact, base) {
   const text = fs.readFileSync(path.join(base, data.text), 'utf8');
   const ids = await model.tokenize(text, ADD);
-  if (!same(ids, data.tokens)) throw new Error(`the text has other tokens (${ids.length}, wanted ${data.tokens.length})`);
+  if (!same(ids, data.tokens))
+    throw new Error(`the text has other tokens (${ids.length}, wanted ${data.tokens.length})`);
   let nll = 0;
   for (let at = 0; at < ids.length; at += 256) {
     const rows = await model.evaluate(ids.slice(at, at + 256), true);

@@ -89,7 +89,10 @@ class NativeModel {
   async evaluate(ids, all) {
     const bytes = Uint8Array.from(await this.#ask(`evaluate ${all ? 2 : 1}`, bytesOf(ids)));
     const step = 4 * this.vocabulary;
-    return Array.from({ length: bytes.length / step }, (_, i) => new Float32Array(bytes.buffer, i * step, this.vocabulary));
+    return Array.from(
+      { length: bytes.length / step },
+      (_, i) => new Float32Array(bytes.buffer, i * step, this.vocabulary),
+    );
   }
 
   async reset() {

@@ -137,7 +137,8 @@ class WasmModel {
     do {
       code = x.run_step(this.#model, 0);
       if (code !== OK && code !== MORE) throw this.#error();
-      for (let i = 0; i < x.run_rows(this.#model); i++) rows.push(this.#i.floats(x.run_row(this.#model, i), this.vocabulary));
+      for (let i = 0; i < x.run_rows(this.#model); i++)
+        rows.push(this.#i.floats(x.run_row(this.#model, i), this.vocabulary));
     } while (code === MORE);
     return rows;
   }

@@ -50,7 +50,8 @@ export function modelOfVocabulary(file, replaced = {}) {
   llama(w, 32, tokens.count);
   for (const [key, value] of keys) {
     // some vocabularies go by the model's name
-    if ((key.startsWith('tokenizer.') || key === 'general.name') && !(key in replaced)) w.raw(key, value.type, value.raw);
+    if ((key.startsWith('tokenizer.') || key === 'general.name') && !(key in replaced))
+      w.raw(key, value.type, value.raw);
   }
   for (const [key, value] of Object.entries(replaced)) w.string(key, value);
   w.tensor('token_embd.weight', 'Q4_0', [32, tokens.count]);
@@ -65,7 +66,12 @@ export function modelOfVocabulary(file, replaced = {}) {
 export function modelOfRows(type, rows) {
   const width = 512;
   const w = new GgufWriter();
-  tensorTypes[type.type] ??= { name: type.type, id: type.ggml_type_id, block: type.block_elements, bytes: type.block_bytes };
+  tensorTypes[type.type] ??= {
+    name: type.type,
+    id: type.ggml_type_id,
+    block: type.block_elements,
+    bytes: type.block_bytes,
+  };
   llama(w, width, width);
   w.string('tokenizer.ggml.model', 'no_vocab');
   w.tensor('token_embd.weight', 'F32', [width, width]);

@@ -15,7 +15,16 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from '../../tools/setup-util.mjs';
-import { archCases, NotSupported, quantCases, quantmodelCases, realCases, sha256, templateCases, tokenizerCases } from './cases.mjs';
+import {
+  archCases,
+  NotSupported,
+  quantCases,
+  quantmodelCases,
+  realCases,
+  sha256,
+  templateCases,
+  tokenizerCases,
+} from './cases.mjs';
 import { openNative } from './engine-native.mjs';
 import { openWasm } from './engine-wasm.mjs';
 
@@ -32,7 +41,8 @@ const { values, positionals } = parseArgs({
 
 /** Model files by hash, looked for where models are kept. @returns {(hash: string, name: string) => string | null} */
 function finder() {
-  const cache = process.env.SOTTO_CACHE ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache'), 'sotto');
+  const cache =
+    process.env.SOTTO_CACHE ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache'), 'sotto');
   const folders = [...(values.models?.split(',') ?? []), path.join(cache, 'models')];
   /** @type {Map<string, string>} */
   const known = new Map();
@@ -65,9 +75,17 @@ function buildNative() {
   const folder = path.join(root, 'build/conformance');
   const program = path.join(folder, 'native');
   const core = path.join(root, 'core');
-  const sources = fs.readdirSync(core, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.c')).map((file) => path.join(core, file));
+  const sources = fs
+    .readdirSync(core, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.c'))
+    .map((file) => path.join(core, file));
   sources.push(path.join(root, 'tests/conformance/native.c'));
-  const newest = Math.max(...fs.readdirSync(core, { recursive: true, encoding: 'utf8' }).map((file) => fs.statSync(path.join(core, file)).mtimeMs), fs.statSync(sources.at(-1) ?? '').mtimeMs);
+  const newest = Math.max(
+    ...fs
+      .readdirSync(core, { recursive: true, encoding: 'utf8' })
+      .map((file) => fs.statSync(path.join(core, file)).mtimeMs),
+    fs.statSync(sources.at(-1) ?? '').mtimeMs,
+  );
   if (fs.existsSync(program) && fs.statSync(program).mtimeMs > newest) return program;
   fs.mkdirSync(folder, { recursive: true });
   console.log('compiling the native engine …');
@@ -79,7 +97,12 @@ function buildNative() {
 const wanted = values.only?.split(',');
 /** @param {{ kind: string, name: string }} item */
 const chosen = ({ kind, name }) =>
-  !wanted || wanted.some((word) => (word.includes('/') ? word.split('/')[0] === kind && name.includes(word.slice(word.indexOf('/') + 1)) : word === kind));
+  !wanted ||
+  wanted.some((word) =>
+    word.includes('/')
+      ? word.split('/')[0] === kind && name.includes(word.slice(word.indexOf('/') + 1))
+      : word === kind,
+  );
 
 if (positionals.length === 0) {
   console.error('Which folder? npm run conformance -- DIR [--native] [--only KIND,…]');
@@ -92,9 +115,15 @@ if (missing) {
 }
 const find = finder();
 const cases = [...new Set(positionals.flatMap((folder) => caseRoots(path.resolve(folder))))]
-  .flatMap((folder) => [archCases, quantmodelCases, quantCases, tokenizerCases, templateCases].flatMap((list) => list(folder)).concat(realCases(folder, find)))
+  .flatMap((folder) =>
+    [archCases, quantmodelCases, quantCases, tokenizerCases, templateCases]
+      .flatMap((list) => list(folder))
+      .concat(realCases(folder, find)),
+  )
   .filter(chosen);
-const engine = values.native ? await openNative(buildNative()) : await openWasm({ variant: /** @type {any} */ (values.variant) });
+const engine = values.native
+  ? await openNative(buildNative())
+  : await openWasm({ variant: /** @type {any} */ (values.variant) });
 console.log(`${cases.length} cases, ${engine.name} engine`);
 
 const count = { passed: 0, failed: 0, unsupported: 0 };
@@ -112,7 +141,9 @@ for (const item of cases) {
   } catch (/** @type {any} */ error) {
     if (error instanceof NotSupported) own.unsupported++;
     else own.failed++;
-    console.log(`${error instanceof NotSupported ? 'not supported ' : 'FAILED        '} ${title}: ${error.message ?? error}`);
+    console.log(
+      `${error instanceof NotSupported ? 'not supported ' : 'FAILED        '} ${title}: ${error.message ?? error}`,
+    );
   }
 }
 await engine.close();
