@@ -235,15 +235,17 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
     int chunk = CHUNK(mapped ? 5 : low + high);
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES) {
         const uint8_t *unit = tile + head;
-        v128 c[2], part[2], d = v_load_splat32(a), s;
+        v128 c[2], other[2], part[2], d = v_load_splat32(a), s;
         c[0] = c[1] = shift ? vi_shl(v_load_splat32(a + 8), shift) : v_zero();
+        other[0] = other[1] = v_zero();
         MM_UNROLLED for (int i = 0; i < 8; i++) {
             v128 x = v_load_splat32(a + 12 + 4 * i);
             for (int h = 0; h < 2; h++) {
                 v128 code = mm_code(unit, low, high, i, h, masks);
                 if (mapped) code = vb_lookup(table, code);
-                if (wide) {
-                    c[h] = vi_dot_b(c[h], x, code);
+                if (wide) { /* two chains, each half as long */
+                    if (i % 2) other[h] = vi_dot_b(other[h], x, code);
+                    else c[h] = vi_dot_b(c[h], x, code);
                 } else {
                     part[h] = i % chunk ? vh_add(part[h], vh_dot_b(x, code)) : vh_dot_b(x, code);
                     if (i % chunk == chunk - 1) c[h] = vi_add(c[h], vi_pair_sum(part[h]));
@@ -252,6 +254,7 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
         }
         if (head == 32) s = v_load_splat32(a + 4);
         for (int h = 0; h < 2; h++) {
+            if (wide) c[h] = vi_add(c[h], other[h]);
             sum[h] = vf_add(sum[h], vf_mul(vf_from_i(c[h]), vf_mul(mm_head(tile, head, h, masks), d)));
             if (head == 32) sum[h] = vf_add(sum[h], vf_mul(mm_half(tile + 16 + 8 * h, masks), s));
         }
