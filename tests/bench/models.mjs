@@ -13,7 +13,7 @@ function requantize(source, type, target) {
   if (existsSync(target)) return target;
   mkdirSync(dirname(target), { recursive: true });
   console.error(`writing ${basename(target)}`);
-  execFileSync(join(root, 'build/native/sotto'), ['quantize', '-m', source, '--type', type, '--out', target, '--requantize'], { stdio: 'inherit' });
+  execFileSync(join(root, 'build/native/sotto'), ['quantize', '-m', source, '--type', type, '--out', target], { stdio: 'inherit' });
   return target;
 }
 
