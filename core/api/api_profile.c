@@ -85,66 +85,15 @@ const char *sotto_profile(sotto_model *s) {
     return b->failed ? NULL : b->text;
 }
 
-/* ---- the machine
- * ---------------------------------------------------------------------------------------- */
-enum { STREAM_BYTES = 32 << 20, DOT_ROWS = 512, DOT_K = 512, DOT_TOKENS = 64 };
-
-/* Reads n bytes once in 64-bit words; the sum keeps the loads. */
-static uint64_t read_all(const uint64_t *p, size_t n) {
-    uint64_t a = 0, b = 0, c = 0, d = 0;
-    for (size_t i = 0; i + 4 <= n / 8; i += 4)
-        a += p[i], b += p[i + 1], c += p[i + 2], d += p[i + 3];
-    return a + b + c + d;
-}
-
-static double stream_gbs(const void *block, double budget_ms, volatile uint64_t *sink) {
-    double start = clock_ms(), best = 0, now;
-    do {
-        double from = clock_ms();
-        *sink += read_all(block, STREAM_BYTES);
-        now = clock_ms();
-        double gbs = now > from ? STREAM_BYTES / (now - from) / 1e6 : 0;
-        if (gbs > best) best = gbs;
-    } while (now - start < budget_ms);
-    return best;
-}
-
-/* A product of Q4_0 tiles of zeros with a batch, in 8-bit arithmetic. */
-static double dot_gmacs(const struct kern *kern, uint8_t *block, double budget_ms) {
-    struct mm mm = {.dtype = DT_Q4_0,
-                    .n_rows = DOT_ROWS,
-                    .k = DOT_K,
-                    .n_tokens = DOT_TOKENS,
-                    .out_stride = DOT_ROWS,
-                    .tiles = block};
-    enum act_kind kind = kern_act_kind(mm.dtype, false);
-    uint8_t *at = block + DOT_ROWS * dtype_bytes(DT_Q4_0, DOT_K);
-    float *x = (float *)(void *)at;
-    at += DOT_K * DOT_TOKENS * sizeof(float);
-    mm.out = (float *)(void *)at;
-    at += DOT_ROWS * DOT_TOKENS * sizeof(float);
-    mm.act = at;
-    kern_act(kern, kind, at, x, DOT_K, DOT_K, DOT_TOKENS, 0, DOT_TOKENS);
-    at += (kern_act_bytes(kind, DOT_K, DOT_TOKENS) + 63) & ~(size_t)63;
-    double start = clock_ms(), best = 0, now;
-    do {
-        double from = clock_ms();
-        kern_mm(kern, &mm, 0, DOT_ROWS / TILE_ROWS, at);
-        now = clock_ms();
-        double gmacs = now > from ? (double)DOT_ROWS * DOT_K * DOT_TOKENS / (now - from) / 1e6 : 0;
-        if (gmacs > best) best = gmacs;
-    } while (now - start < budget_ms);
-    return best;
-}
+/* ---- the machine ---- */
+enum { STREAM_BYTES = 32 << 20 };
 
 size_t sotto_machine(struct heap *heap, double budget_ms, char *dst, size_t cap) {
-    const struct kern *kern = kern_get(KERN_BEST);
-    uint8_t *block = heap_zero(heap, STREAM_BYTES);
+    struct kern_machine found = {0};
+    void *block = heap_new(heap, STREAM_BYTES);
     if (!block) return fmt(dst, cap, "{}");
-    volatile uint64_t sink = 0;
-    double start = clock_ms(), dot = dot_gmacs(kern, block, budget_ms / 2),
-           stream = stream_gbs(block, budget_ms / 2, &sink);
+    kern_measure(kern_get(KERN_BEST), &found, block, STREAM_BYTES, budget_ms);
     heap_free(heap, block, STREAM_BYTES);
     return fmt(dst, cap, "{\"stream_gbs\":%.4g,\"dot_gmacs\":%.4g,\"relaxed16\":%s,\"ms\":%.4g}",
-               stream, dot, kern_get(KERN_RELAXED) ? "true" : "false", clock_ms() - start);
+               found.stream_gbs, found.dot_gmacs, found.relaxed16 ? "true" : "false", found.ms);
 }

@@ -141,7 +141,8 @@ static void dense_ffn(struct builder *b, struct norm_spec norm, int32_t in,
     if (!b->rc && weights_has(b->parts, W_GATE, b->layer, NULL)) {
         w[0] = build_weight(b, W_GATE, true), bias[0] = build_weight(b, W_GATE_B, false);
         w[1] = build_weight(b, W_UP, true), bias[1] = build_weight(b, W_UP_B, false);
-    } else if (!b->rc && weights_axis(b->parts, W_UP, b->layer, NULL, 1) == 2 * (uint64_t)l->n_ff) {
+    } else if (!b->rc && l->n_ff &&
+               weights_axis(b->parts, W_UP, b->layer, NULL, 1) == 2 * (uint64_t)l->n_ff) {
         uint32_t rows[2] = {l->n_ff, l->n_ff}; /* the gate's half comes first */
         b->rc = weights_add_fused(b->weights, b->parts, b->hp, W_UP, b->layer, rows, 2, w, b->f);
         if (!b->rc)
