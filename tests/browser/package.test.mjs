@@ -94,6 +94,22 @@ test('the installed package runs in Node', async () => {
   assert.match(stdout, /Paris/);
 });
 
+test("the package's types hold for a strict TypeScript user", async () => {
+  fs.writeFileSync(path.join(folder, 'user.ts'), [
+    "import { loadModel, inspectModel, SottoError } from 'sotto';",
+    "const model = await loadModel(new URL('https://example.org/model.gguf'), { threads: 2, kvType: 'f16' });",
+    "for await (const part of model.complete('Hello', { maxTokens: 8 })) { const text: string = part.text; console.log(text); }",
+    'const ids: Uint32Array = await model.tokenize("Hello", { addSpecial: true });',
+    "const name: string = (await inspectModel('hf:a/b/c.gguf')).architecture;",
+    '// @ts-expect-error: a name that does not exist',
+    "await loadModel('x', { thread: 2 });",
+    'export { ids, name, SottoError };',
+  ].join('\n'));
+  const options = ['--noEmit', '--strict', '--target', 'es2022', '--module', 'esnext', '--moduleResolution', 'bundler', '--types', ''];
+  const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
+  await run(process.execPath, [tsc, ...options, 'user.ts'], inFolder).catch((error) => assert.fail(error.stdout));
+});
+
 test('the package has no dependency, and one visitor fetches at most 250 kB', () => {
   const installed = path.join(folder, 'node_modules/sotto');
   const { dependencies } = JSON.parse(fs.readFileSync(path.join(installed, 'package.json'), 'utf8'));
