@@ -1,4 +1,4 @@
-/* The native heap behind `struct heap`: malloc with 64-byte alignment, for the command line and the tests.
+/* The native heap behind `struct heap`: posix_memalign with 64 bytes, for the command line and the tests.
  *
  * native_heap_failing makes allocation number k (counted from 0) and all later ones fail, which is how
  * the tests walk every out-of-memory path. */
@@ -16,29 +16,23 @@ struct native_heap {
     int64_t n_asked;    /* allocations and growths so far */
 };
 
-/* The host pointer sits in front of each block, because free needs what malloc gave. */
+/* Blocks are exactly as long as asked for, so that a sanitizer sees the first byte behind the end. */
 static inline void *native_heap_resize(void *host, void *p, size_t old, size_t now) {
     struct native_heap *n = host;
-    void *raw, **block, *copy;
+    void *moved = NULL;
     if (now == 0) {
-        if (p) free(((void **)p)[-1]);
+        free(p);
         return NULL;
     }
     n->n_asked++;
     if (n->fail_after == 0) return NULL;
     if (n->fail_after > 0) n->fail_after--;
-    if (now > SIZE_MAX - 128) return NULL;
-    /* sanitizers see an overrun only where the block ends with the memory asked for */
-    raw = malloc(now + 64 + sizeof(void *));
-    if (!raw) return NULL;
-    copy = (void *)(((uintptr_t)raw + sizeof(void *) + 63) & ~(uintptr_t)63);
-    block = (void **)copy - 1;
-    *block = raw;
+    if (posix_memalign(&moved, 64, now)) return NULL;
     if (p) {
-        memcpy(copy, p, old < now ? old : now);
-        free(((void **)p)[-1]);
+        memcpy(moved, p, old < now ? old : now);
+        free(p);
     }
-    return copy;
+    return moved;
 }
 
 static inline void native_heap_init(struct native_heap *n) {
