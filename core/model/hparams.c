@@ -226,7 +226,8 @@ static int read_experts(struct reader *r, struct hparams *hp) {
     return SOTTO_OK;
 }
 
-int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, struct fail *f) {
+int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, uint64_t n_vocab,
+                 struct fail *f) {
     struct reader r = {.g = g, .f = f, .arch = gguf_string(g, "general.architecture")};
     *hp = (struct hparams){0};
     if (!r.arch.text)
@@ -239,14 +240,13 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, st
     int rc = SOTTO_OK;
     for (size_t i = 0; i < sizeof rows / sizeof *rows && !rc; i++) rc = read_row(&r, hp, &rows[i]);
     if (rc) return rc;
-    const struct gguf_tensor *embd = gguf_find_tensor(g, "token_embd.weight");
-    if (!embd)
+    if (!n_vocab)
         return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor token_embd.weight is missing");
-    if (embd->ne[1] < 1 || embd->ne[1] > MAX_VOCAB)
+    if (n_vocab > MAX_VOCAB)
         return fail(f, SOTTO_FORMAT, FAIL_NOWHERE,
                     "token_embd.weight has %llu rows; this engine takes 1 to %d tokens",
-                    (unsigned long long)embd->ne[1], MAX_VOCAB);
-    hp->n_vocab = (uint32_t)embd->ne[1];
+                    (unsigned long long)n_vocab, MAX_VOCAB);
+    hp->n_vocab = (uint32_t)n_vocab;
 
     const struct arch *a = hp->arch;
     bool has_window = a->window_period || a->window_all;

@@ -48,9 +48,11 @@ struct hparams {
     struct layer_hp *layers; /* [n_layer], owned */
 };
 
-/* Reads the keys of g's architecture; allocates hp->layers. UNSUPPORTED names an unknown
- * architecture and the nearest known, FORMAT names the key that is missing or out of bounds. */
-int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, struct fail *f);
+/* Reads the keys of g's architecture; n_vocab is the number of rows of the embedding, 0 where it is
+ * absent; allocates hp->layers. UNSUPPORTED names an unknown architecture and the nearest known,
+ * FORMAT names the key that is missing or out of bounds. */
+int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, uint64_t n_vocab,
+                 struct fail *f);
 void hparams_free(struct hparams *hp, struct heap *heap);
 
 #endif

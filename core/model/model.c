@@ -5,7 +5,8 @@
 
 int model_describe(struct model *m, struct fail *f) {
     m->weights.heap = m->plan.heap = m->heap;
-    int rc = hparams_read(&m->hp, m->heap, m->g[0], f);
+    uint64_t n_vocab = weights_axis(&m->parts, W_TOKEN_EMBD, 0, NULL, 1);
+    int rc = hparams_read(&m->hp, m->heap, m->g[0], n_vocab, f);
     if (rc) return rc;
     uint32_t context = m->options.context;
     if (!context) context = m->hp.n_ctx_train < 4096 ? m->hp.n_ctx_train : 4096;

@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "../check.h"
 #include "case_file.h"
+#include "data/gguf.h"
 #include <pthread.h>
 
 enum { MOST_THREADS = 8 };
@@ -299,6 +300,83 @@ static void the_prompt_runs_as_layers_arrive(const struct input *in) {
     sotto_model_close(m);
 }
 
+/* ---- split files ---- */
+struct writer {
+    char *data;
+    size_t n;
+};
+
+static void put(struct writer *w, const void *bytes, size_t n) {
+    memcpy(w->data + w->n, bytes, n);
+    w->n += n;
+}
+
+static void put_start(struct writer *w, uint64_t n_tensors, uint64_t n_kv) {
+    uint32_t version = 3;
+    put(w, "GGUF", 4), put(w, &version, 4), put(w, &n_tensors, 8), put(w, &n_kv, 8);
+}
+
+static void put_u16(struct writer *w, const char *key, uint16_t value) {
+    uint64_t n = strlen(key);
+    uint32_t type = GGUF_U16;
+    put(w, &n, 8), put(w, key, n), put(w, &type, 4), put(w, &value, 2);
+}
+
+static void pad(struct writer *w) {
+    while (w->n % 32) w->data[w->n++] = 0;
+}
+
+/* Part 0 with the keys alone, part 1 with all tensors, as gguf-split can write them. */
+static void split_files_give_the_same_model(const struct input *in) {
+    uint64_t want[1024] = {0}, got[1024] = {0};
+    reference(in, SOTTO_FAST, want);
+    struct gguf *g = gguf_new(&heap.heap);
+    gguf_push(g, in->file.data, in->file.size, NULL);
+    struct gguf_str name = gguf_tensor_at(g, 0)->name;
+    size_t infos = 24, header = (size_t)gguf_header_bytes(g);
+    while (memcmp(in->file.data + infos + 8, name.text, name.size)) infos++;
+    struct writer part[2] = {{malloc(in->file.size + 256), 0}, {malloc(in->file.size + 256), 0}};
+    put_start(&part[0], 0, gguf_n_kv(g) + 1);
+    put(&part[0], in->file.data + 24, infos - 24);
+    put_u16(&part[0], "split.count", 2);
+    pad(&part[0]);
+    put_start(&part[1], gguf_n_tensors(g), 1);
+    put_u16(&part[1], "split.no", 1);
+    put(&part[1], in->file.data + infos, header - infos);
+    pad(&part[1]);
+    put(&part[1], in->file.data + gguf_data_offset(g), in->file.size - gguf_data_offset(g));
+    gguf_free(g);
+
+    sotto_header *h = sotto_header_new(&heap.heap);
+    sotto_model *m = NULL;
+    struct fail f = {0};
+    struct sotto_options o = {.context_length = in->n_ctx};
+    CHECK_EQ(sotto_header_push(h, 0, part[0].data, part[0].n), SOTTO_OK);
+    CHECK_EQ(sotto_header_parts(h), 2);
+    CHECK(sotto_header_memory(h, &o) == 0, "half a model was described");
+    CHECK_EQ(sotto_header_push(h, 1, part[1].data, part[1].n), SOTTO_OK);
+    CHECK_EQ(sotto_header_push(h, 2, part[1].data, part[1].n), SOTTO_EINVAL);
+    CHECK(sotto_model_open(&m, h, &pool, &o, &f) == SOTTO_OK, "%s", f.text);
+    if (m) {
+        struct sotto_range r;
+        for (uint32_t i = 0; sotto_feed_range(m, i, &r) == SOTTO_OK; i++)
+            for (uint64_t at = r.offset; at < r.offset + r.bytes;) {
+                size_t n;
+                void *to = sotto_feed_target(m, r.part, at, &n);
+                if (n > r.offset + r.bytes - at) n = (size_t)(r.offset + r.bytes - at);
+                memcpy(to, part[r.part].data + at, n);
+                CHECK_EQ(sotto_feed_commit(m, r.part, at, n), SOTTO_OK);
+                at += n;
+            }
+        sotto_seq *s;
+        sotto_seq_new(m, &s);
+        CHECK_EQ(evaluate(m, s, in->tokens, in->n, SOTTO_WANT_ALL, 0, got), SOTTO_OK);
+        CHECK(!memcmp(want, got, in->n * sizeof *got), "logits of a split model differ");
+    }
+    sotto_model_close(m);
+    free(part[0].data), free(part[1].data);
+}
+
 static void an_abort_leaves_whole_pieces(const struct input *in) {
     sotto_model *m = open_in(in, (struct sotto_options){.batch = 4});
     uint64_t want[1024] = {0}, got[1024] = {0};
@@ -502,6 +580,7 @@ int main(int argc, char **argv) {
         windows_free_pages_and_prefill_again(&in);
         the_prompt_runs_as_layers_arrive(&in);
         an_abort_leaves_whole_pieces(&in);
+        split_files_give_the_same_model(&in);
         every_failing_allocation_is_reported(&in);
         a_cut_header_asks_for_more(&in, 61);
         lies_get_a_sentence(&in);
