@@ -129,6 +129,12 @@ MM_INLINE v128 mm_scale_twice(v128 s, int e, int h) {
     return h ? vh_from_b_high(twice) : vh_from_b_low(twice);
 }
 
+/* the same once, as int32 */
+MM_INLINE v128 mm_scale_words(v128 s, int e, int h) {
+    v128 half = e ? vh_from_b_high(s) : vh_from_b_low(s);
+    return h ? vi_from_h_high(half) : vi_from_h_low(half);
+}
+
 /* Transposes 4 by 4 words. */
 MM_INLINE void mm_transpose(v128 a[4]) {
     v128 x = V_SHUFFLE32(a[0], a[1], 0, 4, 1, 5), y = V_SHUFFLE32(a[2], a[3], 0, 4, 1, 5);
