@@ -94,6 +94,6 @@ export const SLICE_MS = 16;
 export const STACK_BYTES = 128 * 1024;
 
 /** Bytes of memory beyond what core asks for: allocator headers, texts and ids that cross. */
-export const SLACK_BYTES = 4 << 20;
+export const SLACK_BYTES = 2 << 20;
 
 export const PAGE_BYTES = 65536;

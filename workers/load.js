@@ -3,27 +3,20 @@
  * engine wants them; and the file's own bytes into the cache. Runs in the loader's thread, or in the engine's
  * where threads cannot share memory.
  */
-import { codeName, CODES } from '../js/codes.js';
 import { aborted, SottoError } from '../js/errors.js';
 import { breathe, hasFiles, nodeModule, sleep } from '../js/host.js';
 import { SLACK_BYTES, STACK_BYTES } from '../js/protocol.js';
+import { Feed } from './feed.js';
 import { Input, siblings } from './input.js';
 import { Instance, newMemory } from './instance.js';
-import { Ranges } from '../js/ranges.js';
 import { LockedError, openStore, storeFolder } from '../js/store.js';
 
 /** @typedef {import('../js/protocol.js').LoadProgress} LoadProgress */
 
+/** Bytes asked for at first, to find the header. */
 const HEADER_PIECE = 1 << 20;
 const HEADER_MEMORY = 768 << 20;
-const DIRECT_PIECE = 4 << 20;
-const SMALL_GAP = 64 << 10;
 const REPORT_MS = 100;
-
-/**
- * Stretches of the files in the order in which they should come.
- * @typedef {{input: Input, part: number, from: number, to: number}} Stretch
- */
 
 export class Load {
   /** @type {import('../js/protocol.js').LoadRequest} */
@@ -261,216 +254,21 @@ export class Load {
   /** @param {Instance} instance @param {number} model @param {number} scratch */
   async #feed(instance, model, scratch) {
     await this.#checkRoom();
-    for (const [part, input] of this.#inputs.entries()) {
-      for (const { at, bytes } of input.heads) this.#place(instance, model, scratch, part, at, bytes);
-      input.heads = [];
-      await this.#meet(instance, model, scratch, part);
-      if (!input.remote?.ranged) continue;
-      /* What was asked for with the header is still coming in. */
-      for (let piece = await input.rest?.next(); piece; piece = await input.rest?.next()) {
-        await this.#arrive(instance, model, scratch, part, piece);
-      }
-      input.rest = undefined;
-    }
-    if (this.#inputs.every((input) => input.random)) {
-      await this.#feedPlanned(instance, model, scratch);
-    } else {
-      await this.#feedInOrder(instance, model, scratch);
-    }
-    if (!instance.x.feed_ready(model)) {
-      const fail = instance.x.model_fail(model);
-      if (instance.x.fail_code(fail)) throw instance.error(fail);
-      throw new SottoError('SOTTO_TRUNCATED', 'The file ended before all tensors had arrived.');
-    }
+    const hooks = {
+      arrived: async (/** @type {Input} */ input, /** @type {number} */ at, /** @type {Uint8Array} */ bytes) => {
+        await this.#keep(input, at, bytes);
+        this.#count(input, bytes.length);
+        this.#tell(input.remote ? 'download' : 'read');
+        await this.#pause();
+      },
+      read: async (/** @type {Input} */ input, /** @type {number} */ n) => {
+        if (input.store) this.#progress.cached += n;
+        this.#tell(input.store ? 'cache' : 'read');
+        await this.#pause();
+      },
+    };
+    await new Feed(this.#inputs, { instance, model, scratch }, hooks).run();
     this.#tell('ready', true);
-  }
-
-  /**
-   * Where the header came from the cache and more is missing, the server is asked for a first piece: whether the
-   * file is still the same, and whether it gives ranges.
-   * @param {Instance} instance @param {number} model @param {number} scratch @param {number} part
-   */
-  async #meet(instance, model, scratch, part) {
-    const input = this.#inputs[part];
-    if (!input.remote || input.remote.ranged !== undefined || !input.store || input.store.complete) return;
-    const [first] = input.store.ranges.missing(0, input.size);
-    if (!first) return;
-    const pieces = input.open(first[0], Math.min(first[1], first[0] + HEADER_PIECE));
-    let piece = await pieces.next();
-    while (piece) {
-      await this.#arrive(instance, model, scratch, part, piece);
-      if (!input.remote.ranged) {
-        input.rest = pieces;
-        return;
-      }
-      piece = await pieces.next();
-    }
-  }
-
-  /** Bytes of a part, to where the engine wants them. @param {Instance} instance @param {number} model @param {number} scratch @param {number} part @param {number} at @param {Uint8Array} bytes */
-  #place(instance, model, scratch, part, at, bytes) {
-    for (let done = 0; done < bytes.length;) {
-      const { to, room } = this.#target(instance, model, scratch, part, at + done);
-      const n = Math.min(room, bytes.length - done);
-      instance.u8(to, n).set(done === 0 && n === bytes.length ? bytes : bytes.subarray(done, done + n));
-      this.#commit(instance, model, part, at + done, n);
-      done += n;
-    }
-  }
-
-  /** @param {Instance} instance @param {number} model @param {number} scratch @param {number} part @param {number} at */
-  #target(instance, model, scratch, part, at) {
-    const to = instance.x.feed_target(model, part, at, scratch) >>> 0;
-    const [room] = instance.f64(scratch, 1);
-    if (!to || !(room > 0)) throw instance.error(instance.x.model_fail(model));
-    return { to, room };
-  }
-
-  /** @param {Instance} instance @param {number} model @param {number} part @param {number} at @param {number} n */
-  #commit(instance, model, part, at, n) {
-    const code = instance.x.feed_commit(model, part, at, n);
-    if (code > CODES.DONE) {
-      const error = instance.error(instance.x.model_fail(model));
-      throw error.code === 'SOTTO_OK'
-        ? new SottoError(codeName(code), 'The engine refused the bytes of the file.')
-        : error;
-    }
-  }
-
-  /** In the order of the plan, then what lies between. @param {Instance} instance @param {number} model @param {number} scratch */
-  async #feedPlanned(instance, model, scratch) {
-    /** @type {Stretch[]} */
-    const stretches = [];
-    const add = (/** @type {number} */ part, /** @type {number} */ from, /** @type {number} */ to) => {
-      const last = stretches[stretches.length - 1];
-      if (last?.part === part && from >= last.to && from - last.to <= SMALL_GAP) last.to = Math.max(last.to, to);
-      else stretches.push({ input: this.#inputs[part], part, from, to });
-    };
-    for (let i = 0; instance.x.feed_range(model, i, scratch) === CODES.OK; i++) {
-      const [part, offset, bytes] = instance.f64(scratch, 3);
-      if (this.#inputs[part]) add(part, offset, offset + bytes);
-    }
-    for (const [part, input] of this.#inputs.entries()) add(part, 0, input.size);
-    /** @type {{stretch: Stretch, pieces: import('./input.js').Pieces, first: Promise<any>} | undefined} */
-    let ahead;
-    const begin = (/** @type {Stretch} */ stretch) => {
-      const pieces = stretch.input.open(stretch.from, stretch.to);
-      const first = pieces.next();
-      first.catch(() => {});
-      return { stretch, pieces, first };
-    };
-    const queue = this.#pending(stretches);
-    for (let next = queue.next(); !next.done;) {
-      const stretch = next.value;
-      if (stretch.input.readsDirectly(stretch.from)) {
-        await this.#feedDirectly(instance, model, scratch, stretch);
-        next = queue.next();
-        continue;
-      }
-      const { pieces, first } = ahead ?? begin(stretch);
-      ahead = undefined;
-      const following = queue.next();
-      let piece = await first;
-      while (piece) {
-        await this.#arrive(instance, model, scratch, stretch.part, piece);
-        const left = stretch.to - piece.at - piece.bytes.length;
-        if (!ahead && left < HEADER_PIECE && !following.done && following.value.input.remote) {
-          if (!following.value.input.readsDirectly(following.value.from)) ahead = begin(following.value);
-        }
-        piece = left > 0 ? await pieces.next() : undefined;
-      }
-      await pieces.cancel();
-      next = following;
-    }
-  }
-
-  /**
-   * Cuts stretches into what has not arrived, and that into what is stored and what is not.
-   * @param {Stretch[]} stretches
-   * @returns {Generator<Stretch, void, void>}
-   */
-  *#pending(stretches) {
-    /* What was given out counts as arrived, so that a stretch is never asked for twice. */
-    const given = this.#inputs.map((input) => new Ranges(input.arrived.list));
-    for (const { input, part, from, to } of stretches) {
-      for (const [a, b] of given[part].missing(from, to)) {
-        given[part].add(a, b);
-        let at = a;
-        for (const [c, d] of input.store?.ranges.within(a, b) ?? []) {
-          if (c > at) yield { input, part, from: at, to: c };
-          yield { input, part, from: c, to: d };
-          at = d;
-        }
-        if (at < b) yield { input, part, from: at, to: b };
-      }
-    }
-  }
-
-  /** From disk, without a copy in between. @param {Instance} instance @param {number} model @param {number} scratch @param {Stretch} stretch */
-  async #feedDirectly(instance, model, scratch, { input, part, from, to }) {
-    const cached = !!input.store;
-    for (let at = from; at < to;) {
-      const { to: address, room } = this.#target(instance, model, scratch, part, at);
-      const n = await input.readInto(at, instance.u8(address, Math.min(room, to - at, DIRECT_PIECE)));
-      if (!(n > 0)) throw new SottoError('SOTTO_TRUNCATED', `${input.name} ends after ${at} bytes.`, { offset: at });
-      this.#commit(instance, model, part, at, n);
-      input.arrived.add(at, at + n);
-      if (cached) this.#progress.cached += n;
-      at += n;
-      this.#tell(cached ? 'cache' : 'read');
-      await this.#pause();
-    }
-  }
-
-  /** Everything from the first to the last byte, part by part. @param {Instance} instance @param {number} model @param {number} scratch */
-  async #feedInOrder(instance, model, scratch) {
-    for (const [part, input] of this.#inputs.entries()) {
-      if (input.random && input.remote === undefined) {
-        for (const [from, to] of input.arrived.missing(0, input.size)) {
-          const pieces = input.open(from, to);
-          for (let p = await pieces.next(); p; p = await pieces.next())
-            await this.#arrive(instance, model, scratch, part, p);
-        }
-        continue;
-      }
-      let got = true;
-      while (input.size === 0 || input.arrived.missing(0, input.size).length > 0) {
-        const [from = input.headerBytes, to = input.size] = input.arrived.missing(0, input.size)[0] ?? [];
-        const [stored] = input.store?.ranges.within(from, to || Infinity) ?? [];
-        if (stored?.[0] === from) {
-          await this.#feedDirectly(instance, model, scratch, { input, part, from, to: Math.min(stored[1], to) });
-          continue;
-        }
-        input.rest ??= input.open(from, Infinity);
-        const piece = await input.rest.next();
-        if (piece) {
-          got = true;
-          await this.#arrive(instance, model, scratch, part, piece);
-        } else {
-          input.rest = undefined;
-          if (!input.size) break;
-          if (!got || !input.remote) throw new SottoError('SOTTO_TRUNCATED', `${input.name} ends too early.`);
-          got = false;
-        }
-      }
-      await input.rest?.cancel();
-      input.rest = undefined;
-    }
-  }
-
-  /** A piece from outside. @param {Instance} instance @param {number} model @param {number} scratch @param {number} part @param {{at: number, bytes: Uint8Array}} piece */
-  async #arrive(instance, model, scratch, part, { at, bytes }) {
-    const input = this.#inputs[part];
-    const fresh = input.arrived.missing(at, at + bytes.length);
-    for (const [from, to] of fresh) {
-      const piece = fresh.length === 1 && to - from === bytes.length ? bytes : bytes.subarray(from - at, to - at);
-      this.#place(instance, model, scratch, part, from, piece);
-      await this.#keep(input, from, piece);
-      input.arrived.add(from, to);
-      this.#count(input, to - from);
-    }
-    this.#tell(input.remote ? 'download' : 'read');
-    await this.#pause();
   }
 
   /* ---- cache and progress ------------------------------------------------------------------------------ */
