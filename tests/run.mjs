@@ -105,7 +105,7 @@ async function programs(commands, { env, cases: withCases = false } = {}) {
       const folder = folders[next.folder];
       const from = Date.now();
       const more = label.startsWith('test_model_real') ? [path.join(cacheFolder(), 'models')] : [];
-      const { ok, output, why } = await execute(folder ? [...words, folder, ...more] : words, { env });
+      const { ok, output, why } = await execute(folder ? [...words, folder, ...more] : words, { env, minutes: 10 });
       const found = counts(output);
       const failed = found?.failed || (ok && found ? 0 : 1);
       sum.passed += found?.passed ?? 0;
@@ -138,8 +138,8 @@ async function cTests(preset, pattern, runner = []) {
   const built = find(path.join(root, 'build', preset, 'tests'), pattern);
   // A program left over from a source that was removed is not a test any more.
   const files = built.filter((file) => {
-    // Real models are too slow under sanitizers; in WebAssembly the conformance run has them.
-    if (preset !== 'native' && path.basename(file).startsWith('test_model_real')) return false;
+    // The conformance run has the real models; a native run of them is for `node tests/run.mjs real`.
+    if (path.basename(file).startsWith('test_model_real') !== wanted.includes('real')) return false;
     const [, layer, module] = path.basename(file).match(/^test_([a-z]+)_(\w+?)(?:_relaxed)?(?:\.wasm)?$/) ?? [];
     return fs.existsSync(path.join(root, 'tests', layer, `test_${module}.c`));
   });
@@ -218,6 +218,7 @@ await stage('objects', async () => {
 });
 
 await stage('c native', () => cTests('native', /^test_\w+$/));
+if (wanted.includes('real')) await stage('real', () => cTests('native', /^test_model_real$/));
 await stage('c sanitized', () => cTests('asan', /^test_\w+$/));
 const nodeWasi = [process.execPath, '--no-warnings', path.join(root, 'tests/wasi-run.mjs')];
 await stage('c wasi', () => cTests('wasi', /^test_\w+(?<!_relaxed)\.wasm$/, nodeWasi));
