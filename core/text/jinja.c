@@ -1,7 +1,8 @@
 /* One render: bounds, the globals, lexing, parsing, running. */
 #include "text/jinja_impl.h"
 
-#define GLOBAL(name) static struct value name(struct jinja *j, struct value self, const struct args *a)
+#define GLOBAL(name)                                                                               \
+    static struct value name(struct jinja *j, struct value self, const struct args *a)
 
 enum { MAX_RANGE = 100000 }; /* as the sandbox has it */
 
@@ -9,7 +10,8 @@ GLOBAL(g_range) {
     int64_t start = 0, stop, step = 1, count;
     struct value v = list_new(j, V_RANGE);
     (void)self;
-    if (a->n_positional < 1 || a->n_positional > 3) return jinja_fail(j, "range wants one to three integers");
+    if (a->n_positional < 1 || a->n_positional > 3)
+        return jinja_fail(j, "range wants one to three integers");
     stop = arg_int(j, a, 0, "", 0);
     if (a->n_positional > 1) {
         start = stop;
@@ -18,10 +20,14 @@ GLOBAL(g_range) {
     }
     if (j->failed) return v;
     if (step == 0) return jinja_fail(j, "range() arg 3 must not be zero");
-    if (start > INT32_MAX || start < INT32_MIN || stop > INT32_MAX || stop < INT32_MIN || step > INT32_MAX || step < INT32_MIN)
-        return jinja_fail(j, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000).");
+    if (start > INT32_MAX || start < INT32_MIN || stop > INT32_MAX || stop < INT32_MIN ||
+        step > INT32_MAX || step < INT32_MIN)
+        return jinja_fail(
+            j, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000).");
     count = step > 0 ? (stop - start + step - 1) / step : (start - stop - step - 1) / -step;
-    if (count > MAX_RANGE) return jinja_fail(j, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000).");
+    if (count > MAX_RANGE)
+        return jinja_fail(
+            j, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000).");
     v.list->start = start;
     v.list->stop = stop;
     v.list->step = step;
@@ -93,7 +99,7 @@ GLOBAL(g_raise) {
     return j->failed ? v : jinja_fail(j, "%.*s", (int)v.n, v.s);
 }
 
-/* ---- dates ------------------------------------------------------------------------------------------- */
+/* ---- dates ----------------------------------------------------------------------------------- */
 struct date {
     int64_t year;
     int month, day, hour, minute, second, weekday, yearday; /* from 0, but for day */
@@ -119,7 +125,8 @@ static struct date date_of(double now) {
     d.day = (int)(of_year - (153 * month + 2) / 5 + 1);
     d.month = (int)(month < 10 ? month + 2 : month - 10);
     d.year = year + era * 400 + (d.month < 2);
-    d.yearday = before[d.month] + d.day - 1 + (d.month > 1 && d.year % 4 == 0 && (d.year % 100 != 0 || d.year % 400 == 0));
+    d.yearday = before[d.month] + d.day - 1 +
+                (d.month > 1 && d.year % 4 == 0 && (d.year % 100 != 0 || d.year % 400 == 0));
     d.hour = (int)(seconds / 3600);
     d.minute = (int)(seconds / 60 % 60);
     d.second = (int)(seconds % 60);
@@ -127,46 +134,101 @@ static struct date date_of(double now) {
 }
 
 static void date_part(struct build *b, const struct date *d, char c) {
-    static const char *const months[] = {"January", "February", "March", "April", "May", "June", "July", "August",
-                                         "September", "October", "November", "December"};
-    static const char *const days[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+    static const char *const months[] = {"January",   "February", "March",    "April",
+                                         "May",       "June",     "July",     "August",
+                                         "September", "October",  "November", "December"};
+    static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                       "Thursday", "Friday", "Saturday"};
     int hour12 = d->hour % 12 ? d->hour % 12 : 12, year = (int)d->year;
     char text[32] = "";
     switch (c) {
-    case 'Y': fmt(text, sizeof text, "%d", year); break;
-    case 'y': fmt(text, sizeof text, "%02d", year % 100); break;
-    case 'm': fmt(text, sizeof text, "%02d", d->month + 1); break;
-    case 'd': fmt(text, sizeof text, "%02d", d->day); break;
-    case 'e': fmt(text, sizeof text, "%2d", d->day); break;
-    case 'H': fmt(text, sizeof text, "%02d", d->hour); break;
-    case 'I': fmt(text, sizeof text, "%02d", hour12); break;
-    case 'M': fmt(text, sizeof text, "%02d", d->minute); break;
-    case 'S': fmt(text, sizeof text, "%02d", d->second); break;
-    case 'f': fmt(text, sizeof text, "000000"); break;
-    case 'j': fmt(text, sizeof text, "%03d", d->yearday + 1); break;
-    case 'w': fmt(text, sizeof text, "%d", d->weekday); break;
-    case 'u': fmt(text, sizeof text, "%d", d->weekday ? d->weekday : 7); break;
-    case 'p': fmt(text, sizeof text, "%s", d->hour < 12 ? "AM" : "PM"); break;
-    case 'A': fmt(text, sizeof text, "%s", days[d->weekday]); break;
-    case 'a': fmt(text, sizeof text, "%.3s", days[d->weekday]); break;
-    case 'B': fmt(text, sizeof text, "%s", months[d->month]); break;
-    case 'b':
-    case 'h': fmt(text, sizeof text, "%.3s", months[d->month]); break;
-    case 'F': fmt(text, sizeof text, "%d-%02d-%02d", year, d->month + 1, d->day); break;
-    case 'T':
-    case 'X': fmt(text, sizeof text, "%02d:%02d:%02d", d->hour, d->minute, d->second); break;
-    case 'R': fmt(text, sizeof text, "%02d:%02d", d->hour, d->minute); break;
-    case 'D':
-    case 'x': fmt(text, sizeof text, "%02d/%02d/%02d", d->month + 1, d->day, year % 100); break;
-    case 'n': fmt(text, sizeof text, "\n"); break;
-    case 't': fmt(text, sizeof text, "\t"); break;
-    case '%': fmt(text, sizeof text, "%%"); break;
-    case 'Z':
-    case 'z': break;
-    case 'c':
-        for (const char *p = "a b e T Y"; *p; p++) *p == ' ' ? build_char(b, ' ') : date_part(b, d, *p);
+    case 'Y':
+        fmt(text, sizeof text, "%d", year);
         break;
-    default: fmt(text, sizeof text, "%%%c", c);
+    case 'y':
+        fmt(text, sizeof text, "%02d", year % 100);
+        break;
+    case 'm':
+        fmt(text, sizeof text, "%02d", d->month + 1);
+        break;
+    case 'd':
+        fmt(text, sizeof text, "%02d", d->day);
+        break;
+    case 'e':
+        fmt(text, sizeof text, "%2d", d->day);
+        break;
+    case 'H':
+        fmt(text, sizeof text, "%02d", d->hour);
+        break;
+    case 'I':
+        fmt(text, sizeof text, "%02d", hour12);
+        break;
+    case 'M':
+        fmt(text, sizeof text, "%02d", d->minute);
+        break;
+    case 'S':
+        fmt(text, sizeof text, "%02d", d->second);
+        break;
+    case 'f':
+        fmt(text, sizeof text, "000000");
+        break;
+    case 'j':
+        fmt(text, sizeof text, "%03d", d->yearday + 1);
+        break;
+    case 'w':
+        fmt(text, sizeof text, "%d", d->weekday);
+        break;
+    case 'u':
+        fmt(text, sizeof text, "%d", d->weekday ? d->weekday : 7);
+        break;
+    case 'p':
+        fmt(text, sizeof text, "%s", d->hour < 12 ? "AM" : "PM");
+        break;
+    case 'A':
+        fmt(text, sizeof text, "%s", days[d->weekday]);
+        break;
+    case 'a':
+        fmt(text, sizeof text, "%.3s", days[d->weekday]);
+        break;
+    case 'B':
+        fmt(text, sizeof text, "%s", months[d->month]);
+        break;
+    case 'b':
+    case 'h':
+        fmt(text, sizeof text, "%.3s", months[d->month]);
+        break;
+    case 'F':
+        fmt(text, sizeof text, "%d-%02d-%02d", year, d->month + 1, d->day);
+        break;
+    case 'T':
+    case 'X':
+        fmt(text, sizeof text, "%02d:%02d:%02d", d->hour, d->minute, d->second);
+        break;
+    case 'R':
+        fmt(text, sizeof text, "%02d:%02d", d->hour, d->minute);
+        break;
+    case 'D':
+    case 'x':
+        fmt(text, sizeof text, "%02d/%02d/%02d", d->month + 1, d->day, year % 100);
+        break;
+    case 'n':
+        fmt(text, sizeof text, "\n");
+        break;
+    case 't':
+        fmt(text, sizeof text, "\t");
+        break;
+    case '%':
+        fmt(text, sizeof text, "%%");
+        break;
+    case 'Z':
+    case 'z':
+        break;
+    case 'c':
+        for (const char *p = "a b e T Y"; *p; p++)
+            *p == ' ' ? build_char(b, ' ') : date_part(b, d, *p);
+        break;
+    default:
+        fmt(text, sizeof text, "%%%c", c);
     }
     build_text(b, text);
 }
@@ -177,24 +239,28 @@ GLOBAL(g_strftime) {
     struct build b = build_new(j);
     (void)self;
     for (uint32_t i = 0; !j->failed && i < v.n; i++) {
-        if (v.s[i] != '%' || i + 1 == v.n) build_char(&b, v.s[i]);
+        if (v.s[i] != '%' || i + 1 == v.n)
+            build_char(&b, v.s[i]);
         else if (v.s[++i] == '-' && i + 1 < v.n) { /* without the leading zero */
             struct build part = build_new(j);
             struct value text;
             uint32_t skip = 0;
             date_part(&part, &d, v.s[++i]);
             text = build_end(&part);
-            while (!j->failed && skip + 1 < text.n && (text.s[skip] == '0' || text.s[skip] == ' ')) skip++;
+            while (!j->failed && skip + 1 < text.n && (text.s[skip] == '0' || text.s[skip] == ' '))
+                skip++;
             if (!j->failed) build_add(&b, text.s + skip, text.n - skip);
-        } else date_part(&b, &d, v.s[i]);
+        } else
+            date_part(&b, &d, v.s[i]);
     }
     return build_end(&b);
 }
 
-/* ---- the render -------------------------------------------------------------------------------------- */
+/* ---- the render ------------------------------------------------------------------------------ */
 void jinja_globals(struct jinja *j) {
-    static const struct row rows[] = {{"range", g_range}, {"dict", g_dict}, {"namespace", g_namespace},
-                                      {"cycler", g_cycler}, {"joiner", g_joiner}, {"raise_exception", g_raise},
+    static const struct row rows[] = {{"range", g_range},          {"dict", g_dict},
+                                      {"namespace", g_namespace},  {"cycler", g_cycler},
+                                      {"joiner", g_joiner},        {"raise_exception", g_raise},
                                       {"strftime_now", g_strftime}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct name *name = jinja_name(j, rows[i].name, strlen(rows[i].name));
@@ -241,8 +307,8 @@ static void render(struct jinja *j, const char *source, size_t n, const struct j
     if (!j->failed) jinja_exec(j, body, scope);
 }
 
-int jinja_render(struct heap *heap, const char *source, size_t n, const struct json *variables, double now,
-                 const struct jinja_limits *limits, struct sbuf *out, struct fail *f) {
+int jinja_render(struct heap *heap, const char *source, size_t n, const struct json *variables,
+                 double now, const struct jinja_limits *limits, struct sbuf *out, struct fail *f) {
     static const struct jinja_limits none = {0};
     const struct jinja_limits *l = limits ? limits : &none;
     struct jinja j = {.heap = heap, .fail = f, .out = out, .now = now, .capture = sbuf_new(heap)};
@@ -251,9 +317,11 @@ int jinja_render(struct heap *heap, const char *source, size_t n, const struct j
     j.max_calls = l->depth ? l->depth : 200;
     j.max_output = l->output ? l->output : (size_t)16 << 20;
     j.memory = l->memory ? l->memory : (size_t)64 << 20;
-    if (n > (size_t)1 << 30) return fail(f, SOTTO_LIMIT, FAIL_NOWHERE, "the template is larger than 1 GiB");
+    if (n > (size_t)1 << 30)
+        return fail(f, SOTTO_LIMIT, FAIL_NOWHERE, "the template is larger than 1 GiB");
     if (variables && variables->kind != JSON_OBJECT)
-        return fail(f, SOTTO_EINVAL, FAIL_NOWHERE, "the variables of a template must be a JSON object");
+        return fail(f, SOTTO_EINVAL, FAIL_NOWHERE,
+                    "the variables of a template must be a JSON object");
     render(&j, source, n, variables);
     jinja_release(&j);
     if (j.failed && out->size > start) {

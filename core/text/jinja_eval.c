@@ -1,7 +1,8 @@
-/* Expressions: names, attributes, calls, tests and filters. Python's semantics, the sandbox's refusals. */
+/* Expressions: names, attributes, calls, tests and filters. Python's semantics, the sandbox's
+ * refusals. */
 #include "text/jinja_impl.h"
 
-/* ---- names ------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 struct scope *jinja_scope(struct jinja *j, struct scope *up) {
     struct scope *s = jinja_take(j, sizeof *s);
     if (s) s->up = up;
@@ -38,7 +39,7 @@ static struct value lookup(struct jinja *j, const struct name *name, const struc
     return v;
 }
 
-/* ---- attributes and items ---------------------------------------------------------------------------- */
+/* ---- attributes and items -------------------------------------------------------------------- */
 static struct value missing(struct value of, struct value name, int flag) {
     struct value v = {.kind = V_UNDEFINED, .flag = (uint8_t)flag, .n = name.n, .s = name.s};
     if (flag == 0) v.flag = (uint8_t)(1 + of.kind);
@@ -120,7 +121,8 @@ static struct value own_attr(struct jinja *j, struct value v, struct value name,
     if (mutates) return missing(v, name, UNSAFE);
     if (call) return bind(j, v, call);
     *found = false;
-    return name.n > 1 && name.s[0] == '_' && name.s[1] == '_' ? missing(v, name, UNSAFE) : missing(v, name, 0);
+    return name.n > 1 && name.s[0] == '_' && name.s[1] == '_' ? missing(v, name, UNSAFE)
+                                                              : missing(v, name, 0);
 }
 
 struct value jinja_attr(struct jinja *j, struct value v, struct value name) {
@@ -155,12 +157,15 @@ struct value jinja_item(struct jinja *j, struct value v, struct value key) {
     return missing(v, key, 0);
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------- */
-static void add_arg(struct jinja *j, struct args *out, uint32_t cap, struct value v, const struct name *name) {
+/* ---- calls ----------------------------------------------------------------------------------- */
+static void add_arg(struct jinja *j, struct args *out, uint32_t cap, struct value v,
+                    const struct name *name) {
     if (j->failed || out->n >= cap) return;
     out->at[out->n] = v;
-    if (name) out->names[out->n - out->n_positional] = name;
-    else out->n_positional++;
+    if (name)
+        out->names[out->n - out->n_positional] = name;
+    else
+        out->n_positional++;
     out->n++;
 }
 
@@ -173,8 +178,8 @@ static bool arg_room(struct jinja *j, struct args *out, uint32_t n) {
 }
 
 /* The slow way, with * and **: the values first, then their places. */
-static bool expanded(struct jinja *j, const struct node *n, struct scope *scope, const struct value *caller,
-                     struct args *out) {
+static bool expanded(struct jinja *j, const struct node *n, struct scope *scope,
+                     const struct value *caller, struct args *out) {
     struct list positional = {0}, named = {0}, items;
     for (; n && !j->failed; n = n->next) {
         struct value v = jinja_eval(j, n->a, scope);
@@ -193,20 +198,24 @@ static bool expanded(struct jinja *j, const struct node *n, struct scope *scope,
         } else if (n->name) {
             list_add(j, &named, v_str(n->name->s, n->name->n));
             list_add(j, &named, v);
-        } else list_add(j, &positional, v);
+        } else
+            list_add(j, &positional, v);
     }
     if (j->failed || !arg_room(j, out, positional.n + named.n / 2 + 1)) return false;
     for (uint32_t i = 0; i < positional.n; i++) add_arg(j, out, UINT32_MAX, positional.at[i], NULL);
     for (uint32_t i = 0; i + 1 < named.n; i += 2) {
-        if (named.at[i].kind != V_STRING) jinja_fail(j, "keywords must be strings");
-        else add_arg(j, out, UINT32_MAX, named.at[i + 1], jinja_name(j, named.at[i].s, named.at[i].n));
+        if (named.at[i].kind != V_STRING)
+            jinja_fail(j, "keywords must be strings");
+        else
+            add_arg(j, out, UINT32_MAX, named.at[i + 1],
+                    jinja_name(j, named.at[i].s, named.at[i].n));
     }
     if (caller) add_arg(j, out, UINT32_MAX, *caller, j->caller);
     return !j->failed;
 }
 
-bool jinja_arguments(struct jinja *j, const struct node *n, struct scope *scope, const struct value *caller,
-                     struct args *out) {
+bool jinja_arguments(struct jinja *j, const struct node *n, struct scope *scope,
+                     const struct value *caller, struct args *out) {
     uint32_t count = 1;
     bool named = false, plain = true;
     for (const struct node *m = n; m; m = m->next, count++) {
@@ -229,13 +238,21 @@ struct value jinja_call(struct jinja *j, struct value callee, const struct args 
     if (!jinja_deeper(j)) return v_undefined();
     switch (callee.kind) {
     case V_FUNCTION:
-    case V_METHOD: v = callee.method->call(j, callee.method->self, a); break;
-    case V_MACRO: v = jinja_call_macro(j, callee.macro, a); break;
-    case V_LOOP:
-        v = a->n == 1 ? jinja_call_loop(j, callee.loop, a->at[0]) : jinja_fail(j, "loop() wants the items to go on with");
+    case V_METHOD:
+        v = callee.method->call(j, callee.method->self, a);
         break;
-    case V_UNDEFINED: v = jinja_undefined_used(j, callee); break;
-    default: v = jinja_fail(j, "'%s' object is not callable", type_name(callee));
+    case V_MACRO:
+        v = jinja_call_macro(j, callee.macro, a);
+        break;
+    case V_LOOP:
+        v = a->n == 1 ? jinja_call_loop(j, callee.loop, a->at[0])
+                      : jinja_fail(j, "loop() wants the items to go on with");
+        break;
+    case V_UNDEFINED:
+        v = jinja_undefined_used(j, callee);
+        break;
+    default:
+        v = jinja_fail(j, "'%s' object is not callable", type_name(callee));
     }
     j->depth = depth;
     return v;
@@ -249,17 +266,21 @@ static struct value eval_call(struct jinja *j, const struct node *n, struct scop
     return jinja_call(j, callee, &a);
 }
 
-static struct value apply(struct jinja *j, const struct node *n, struct value v, struct scope *scope) {
+static struct value apply(struct jinja *j, const struct node *n, struct value v,
+                          struct scope *scope) {
     struct args a;
     j->at = n->at;
     if (!n->call)
-        return jinja_fail(j, n->kind == N_FILTER ? "No filter named '%.*s'" : "No test named '%.*s'", (int)n->v.n, n->v.s);
+        return jinja_fail(j,
+                          n->kind == N_FILTER ? "No filter named '%.*s'" : "No test named '%.*s'",
+                          (int)n->v.n, n->v.s);
     if (j->failed || !jinja_arguments(j, n->b, scope, NULL, &a)) return v_undefined();
     j->at = n->at;
     return n->call(j, v, &a);
 }
 
-struct value jinja_pipe(struct jinja *j, const struct node *n, struct value v, struct scope *scope) {
+struct value jinja_pipe(struct jinja *j, const struct node *n, struct value v,
+                        struct scope *scope) {
     if (!n || j->failed) return v;
     if (!jinja_deeper(j)) return v_undefined();
     v = jinja_pipe(j, n->a, v, scope);
@@ -267,17 +288,25 @@ struct value jinja_pipe(struct jinja *j, const struct node *n, struct value v, s
     return j->failed ? v : apply(j, n, v, scope);
 }
 
-/* ---- expressions ------------------------------------------------------------------------------------- */
+/* ---- expressions ----------------------------------------------------------------------------- */
 static bool holds(struct jinja *j, int op, struct value a, struct value b) {
     switch (op) {
-    case OP2('=', '='): return jinja_equal(j, a, b);
-    case OP2('!', '='): return !jinja_equal(j, a, b);
-    case 'i': return jinja_contains(j, b, a);
-    case 'n': return !jinja_contains(j, b, a);
-    case '<': return jinja_compare(j, a, b) < 0;
-    case '>': return jinja_compare(j, a, b) > 0;
-    case OP2('<', '='): return jinja_compare(j, a, b) <= 0;
-    default: return jinja_compare(j, a, b) >= 0;
+    case OP2('=', '='):
+        return jinja_equal(j, a, b);
+    case OP2('!', '='):
+        return !jinja_equal(j, a, b);
+    case 'i':
+        return jinja_contains(j, b, a);
+    case 'n':
+        return !jinja_contains(j, b, a);
+    case '<':
+        return jinja_compare(j, a, b) < 0;
+    case '>':
+        return jinja_compare(j, a, b) > 0;
+    case OP2('<', '='):
+        return jinja_compare(j, a, b) <= 0;
+    default:
+        return jinja_compare(j, a, b) >= 0;
     }
 }
 
@@ -293,7 +322,8 @@ static struct value eval_compare(struct jinja *j, const struct node *n, struct s
 }
 
 static struct value eval_items(struct jinja *j, const struct node *n, struct scope *scope) {
-    struct value v = n->kind == N_DICT ? dict_new(j) : list_new(j, n->kind == N_LIST ? V_LIST : V_TUPLE);
+    struct value v =
+        n->kind == N_DICT ? dict_new(j) : list_new(j, n->kind == N_LIST ? V_LIST : V_TUPLE);
     for (const struct node *m = n->a; m && !j->failed; m = m->next) {
         struct value item = jinja_eval(j, m, scope);
         if (n->kind == N_DICT) {
@@ -301,7 +331,8 @@ static struct value eval_items(struct jinja *j, const struct node *n, struct sco
             m = m->next;
             j->at = n->at;
             if (!j->failed) dict_set(j, v.dict, item, value);
-        } else list_add(j, v.list, item);
+        } else
+            list_add(j, v.list, item);
     }
     return j->failed ? v_undefined() : v;
 }
@@ -339,7 +370,8 @@ static struct value eval_sign(struct jinja *j, const struct node *n, struct scop
 }
 
 static struct value eval_access(struct jinja *j, const struct node *n, struct scope *scope) {
-    struct value v = jinja_eval(j, n->a, scope), key = n->kind == N_ATTR ? n->v : jinja_eval(j, n->b, scope);
+    struct value v = jinja_eval(j, n->a, scope),
+                 key = n->kind == N_ATTR ? n->v : jinja_eval(j, n->b, scope);
     j->at = n->at;
     return n->kind == N_ATTR ? jinja_attr(j, v, key) : jinja_item(j, v, key);
 }
@@ -356,19 +388,35 @@ struct value jinja_eval(struct jinja *j, const struct node *n, struct scope *sco
     j->at = n->at;
     if (!jinja_deeper(j)) return v_undefined();
     switch (n->kind) {
-    case N_CONST: v = n->v; break;
-    case N_NAME: v = lookup(j, n->name, scope); break;
+    case N_CONST:
+        v = n->v;
+        break;
+    case N_NAME:
+        v = lookup(j, n->name, scope);
+        break;
     case N_LIST:
     case N_TUPLE:
-    case N_DICT: v = eval_items(j, n, scope); break;
+    case N_DICT:
+        v = eval_items(j, n, scope);
+        break;
     case N_ATTR:
-    case N_ITEM: v = eval_access(j, n, scope); break;
-    case N_SLICE: v = eval_slice(j, n, scope); break;
-    case N_CALL: v = eval_call(j, n, scope); break;
+    case N_ITEM:
+        v = eval_access(j, n, scope);
+        break;
+    case N_SLICE:
+        v = eval_slice(j, n, scope);
+        break;
+    case N_CALL:
+        v = eval_call(j, n, scope);
+        break;
     case N_FILTER:
-    case N_TEST: v = eval_apply(j, n, scope); break;
+    case N_TEST:
+        v = eval_apply(j, n, scope);
+        break;
     case N_NEGATE:
-    case N_PLUS: v = eval_sign(j, n, scope); break;
+    case N_PLUS:
+        v = eval_sign(j, n, scope);
+        break;
     case N_NOT:
         v = jinja_eval(j, n->a, scope);
         v = v_bool(!jinja_true(v));
@@ -378,13 +426,18 @@ struct value jinja_eval(struct jinja *j, const struct node *n, struct scope *sco
         v = jinja_eval(j, n->a, scope);
         if (jinja_true(v) == (n->kind == N_AND)) v = jinja_eval(j, n->b, scope);
         break;
-    case N_CONCAT: v = eval_concat(j, n, scope); break;
-    case N_COMPARE: v = eval_compare(j, n, scope); break;
+    case N_CONCAT:
+        v = eval_concat(j, n, scope);
+        break;
+    case N_COMPARE:
+        v = eval_compare(j, n, scope);
+        break;
     case N_CONDITION:
         v = jinja_eval(j, n->a, scope);
         v = jinja_eval(j, jinja_true(v) ? n->b : n->c, scope);
         break;
-    default: v = eval_binary(j, n, scope);
+    default:
+        v = eval_binary(j, n, scope);
     }
     j->depth--;
     return v;

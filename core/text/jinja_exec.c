@@ -1,7 +1,7 @@
 /* Statements: output, loops, assignments, macros and blocks. */
 #include "text/jinja_impl.h"
 
-/* ---- output ------------------------------------------------------------------------------------------ */
+/* ---- output ---------------------------------------------------------------------------------- */
 static void emit(struct jinja *j, const char *s, size_t n) {
     struct sbuf *to = j->n_captures ? &j->capture : j->out;
     if (j->failed || !jinja_steps(j, n / 64)) return;
@@ -34,30 +34,36 @@ static struct value capture(struct jinja *j, const struct node *body, struct sco
     return build_end(&b);
 }
 
-/* ---- assignment -------------------------------------------------------------------------------------- */
-static void assign(struct jinja *j, const struct node *target, struct value v, struct scope *scope) {
+/* ---- assignment ------------------------------------------------------------------------------ */
+static void assign(struct jinja *j, const struct node *target, struct value v,
+                   struct scope *scope) {
     struct list items;
     uint32_t i = 0;
     if (j->failed || !jinja_deeper(j)) return;
-    if (target->kind == N_NAME) jinja_set(j, scope, target->name, v);
+    if (target->kind == N_NAME)
+        jinja_set(j, scope, target->name, v);
     else if (target->kind == N_ATTR) {
         struct value space = jinja_eval(j, target->a, scope);
         j->at = target->at;
         if (j->failed) return;
-        if (space.kind != V_NAMESPACE) jinja_fail(j, "cannot assign attribute on non-namespace object");
-        else dict_set(j, space.dict, target->v, v);
+        if (space.kind != V_NAMESPACE)
+            jinja_fail(j, "cannot assign attribute on non-namespace object");
+        else
+            dict_set(j, space.dict, target->v, v);
     } else {
         if (!jinja_items(j, v, &items)) return;
         for (target = target->a; target && i < items.n && !j->failed; target = target->next, i++)
             assign(j, target, items.at[i], scope);
-        if (target || i < items.n) jinja_fail(j, "%s values to unpack", target ? "not enough" : "too many");
+        if (target || i < items.n)
+            jinja_fail(j, "%s values to unpack", target ? "not enough" : "too many");
     }
     j->depth--;
 }
 
-/* ---- loops ------------------------------------------------------------------------------------------- */
+/* ---- loops ----------------------------------------------------------------------------------- */
 /* Leaves only the items for which the loop's condition holds. */
-static void filter_items(struct jinja *j, const struct node *n, struct list *items, struct scope *outer) {
+static void filter_items(struct jinja *j, const struct node *n, struct list *items,
+                         struct scope *outer) {
     struct list kept = {0};
     for (uint32_t i = 0; i < items->n && !j->failed; i++) {
         struct scope *scope = jinja_scope(j, outer);
@@ -68,7 +74,8 @@ static void filter_items(struct jinja *j, const struct node *n, struct list *ite
     *items = kept;
 }
 
-static void run_loop(struct jinja *j, const struct node *n, struct value over, struct scope *outer, uint32_t depth) {
+static void run_loop(struct jinja *j, const struct node *n, struct value over, struct scope *outer,
+                     uint32_t depth) {
     struct list items;
     struct value v = {.kind = V_LOOP};
     struct loop *l = jinja_take(j, sizeof *l);
@@ -112,7 +119,7 @@ struct value jinja_call_loop(struct jinja *j, const struct loop *loop, struct va
     return build_end(&b);
 }
 
-/* ---- macros ------------------------------------------------------------------------------------------ */
+/* ---- macros ---------------------------------------------------------------------------------- */
 static const struct value *keyword(const struct args *a, const struct name *name) {
     for (uint32_t i = a->n_positional; i < a->n; i++)
         if (a->names[i - a->n_positional] == name) return a->at + i;
@@ -126,13 +133,15 @@ static bool has_parameter(const struct macro *m, const struct name *name) {
 }
 
 /* varargs and kwargs: what no parameter takes. */
-static void set_extra(struct jinja *j, const struct macro *m, const struct args *a, uint32_t n_parameters,
-                      struct scope *scope) {
+static void set_extra(struct jinja *j, const struct macro *m, const struct args *a,
+                      uint32_t n_parameters, struct scope *scope) {
     struct value rest = list_new(j, V_TUPLE), named = dict_new(j);
-    for (uint32_t i = n_parameters; i < a->n_positional && !j->failed; i++) list_add(j, rest.list, a->at[i]);
+    for (uint32_t i = n_parameters; i < a->n_positional && !j->failed; i++)
+        list_add(j, rest.list, a->at[i]);
     for (uint32_t i = a->n_positional; i < a->n && !j->failed; i++) {
         const struct name *name = a->names[i - a->n_positional];
-        if (name != j->caller && !has_parameter(m, name)) dict_set(j, named.dict, v_str(name->s, name->n), a->at[i]);
+        if (name != j->caller && !has_parameter(m, name))
+            dict_set(j, named.dict, v_str(name->s, name->n), a->at[i]);
     }
     jinja_set(j, scope, j->varargs, rest);
     jinja_set(j, scope, j->kwargs, named);
@@ -146,9 +155,12 @@ struct value jinja_call_macro(struct jinja *j, const struct macro *m, const stru
     if (!scope || !enter_call(j)) return v_undefined();
     for (const struct node *p = m->def->a; p && !j->failed; p = p->next, i++) {
         given = i < a->n_positional ? a->at + i : keyword(a, p->name);
-        if (given) v = *given;
-        else if (p->a) v = jinja_eval(j, p->a, scope);
-        else v = (struct value){.kind = V_UNDEFINED, .n = p->name->n, .s = p->name->s};
+        if (given)
+            v = *given;
+        else if (p->a)
+            v = jinja_eval(j, p->a, scope);
+        else
+            v = (struct value){.kind = V_UNDEFINED, .n = p->name->n, .s = p->name->s};
         jinja_set(j, scope, p->name, v);
     }
     given = keyword(a, j->caller);
@@ -159,7 +171,8 @@ struct value jinja_call_macro(struct jinja *j, const struct macro *m, const stru
     return v;
 }
 
-static struct value make_macro(struct jinja *j, const struct node *n, const struct name *name, struct scope *scope) {
+static struct value make_macro(struct jinja *j, const struct node *n, const struct name *name,
+                               struct scope *scope) {
     struct value v = {.kind = V_MACRO};
     v.macro = jinja_take(j, sizeof *v.macro);
     if (!v.macro) return v_undefined();
@@ -177,14 +190,15 @@ static void call_block(struct jinja *j, const struct node *n, struct scope *scop
     if (!j->failed) emit(j, v.s, v.n);
 }
 
-/* ---- statements -------------------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------------ */
 static void block(struct jinja *j, const struct node *n, struct scope *scope) {
     struct scope *inner = jinja_scope(j, scope);
     struct value v;
     if (!inner) return;
     v = capture(j, n->c, inner);
     if (!j->failed) v = jinja_pipe(j, n->b, v, scope);
-    if (!j->failed && n->kind == N_SET_BLOCK) assign(j, n->a, v, scope);
+    if (!j->failed && n->kind == N_SET_BLOCK)
+        assign(j, n->a, v, scope);
     else if (!j->failed) {
         v = jinja_str(j, v);
         if (!j->failed) emit(j, v.s, v.n);
@@ -211,9 +225,14 @@ static enum flow branches(struct jinja *j, const struct node *n, struct scope *s
 static enum flow statement(struct jinja *j, const struct node *n, struct scope *scope) {
     struct scope *inner;
     switch (n->kind) {
-    case N_TEXT: emit(j, n->v.s, n->v.n); return FLOW_ON;
-    case N_PRINT: print(j, n, scope); return FLOW_ON;
-    case N_IF: return branches(j, n, scope);
+    case N_TEXT:
+        emit(j, n->v.s, n->v.n);
+        return FLOW_ON;
+    case N_PRINT:
+        print(j, n, scope);
+        return FLOW_ON;
+    case N_IF:
+        return branches(j, n, scope);
     case N_FOR: {
         struct value over = jinja_eval(j, n->b, scope);
         j->at = n->at;
@@ -227,13 +246,24 @@ static enum flow statement(struct jinja *j, const struct node *n, struct scope *
         return FLOW_ON;
     }
     case N_SET_BLOCK:
-    case N_FILTER_BLOCK: block(j, n, scope); return FLOW_ON;
-    case N_MACRO: jinja_set(j, scope, n->name, make_macro(j, n, n->name, scope)); return FLOW_ON;
-    case N_CALL_BLOCK: call_block(j, n, scope); return FLOW_ON;
-    case N_WITH: return with(j, n, scope);
-    case N_BREAK: return FLOW_BREAK;
-    case N_CONTINUE: return FLOW_CONTINUE;
-    default: inner = jinja_scope(j, scope); return inner ? jinja_exec(j, n->c, inner) : FLOW_ON;
+    case N_FILTER_BLOCK:
+        block(j, n, scope);
+        return FLOW_ON;
+    case N_MACRO:
+        jinja_set(j, scope, n->name, make_macro(j, n, n->name, scope));
+        return FLOW_ON;
+    case N_CALL_BLOCK:
+        call_block(j, n, scope);
+        return FLOW_ON;
+    case N_WITH:
+        return with(j, n, scope);
+    case N_BREAK:
+        return FLOW_BREAK;
+    case N_CONTINUE:
+        return FLOW_CONTINUE;
+    default:
+        inner = jinja_scope(j, scope);
+        return inner ? jinja_exec(j, n->c, inner) : FLOW_ON;
     }
 }
 

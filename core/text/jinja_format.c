@@ -23,7 +23,8 @@ void build_float(struct build *b, double d) {
             build_add(b, digits + 1, (size_t)n - 1);
         }
         exponent--;
-        fmt(text, sizeof text, "e%c%02d", exponent < 0 ? '-' : '+', exponent < 0 ? -exponent : exponent);
+        fmt(text, sizeof text, "e%c%02d", exponent < 0 ? '-' : '+',
+            exponent < 0 ? -exponent : exponent);
         build_text(b, text);
         return;
     }
@@ -36,7 +37,7 @@ void build_float(struct build *b, double d) {
     if (n <= exponent) build_text(b, ".0");
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 struct json_style {
     struct value indent, item, key; /* indent: none or a string; separators */
     bool ascii, sort;
@@ -58,9 +59,11 @@ static void json_string(struct build *b, struct value v, bool ascii) {
             build_text(b, hex);
         } else if (ascii && c >= 0x10000) {
             c -= 0x10000;
-            fmt(hex, sizeof hex, "\\u%04x\\u%04x", (unsigned)(0xd800 + (c >> 10)), (unsigned)(0xdc00 + (c & 1023)));
+            fmt(hex, sizeof hex, "\\u%04x\\u%04x", (unsigned)(0xd800 + (c >> 10)),
+                (unsigned)(0xdc00 + (c & 1023)));
             build_text(b, hex);
-        } else build_add(b, v.s + from, i - from);
+        } else
+            build_add(b, v.s + from, i - from);
     }
     build_char(b, '"');
 }
@@ -87,7 +90,8 @@ static void json_key(struct build *b, struct value key, const struct json_style 
     json_string(b, build_end(&text), s->ascii);
 }
 
-static void json_dict(struct build *b, const struct dict *d, const struct json_style *s, uint32_t level) {
+static void json_dict(struct build *b, const struct dict *d, const struct json_style *s,
+                      uint32_t level) {
     struct jinja *j = b->j;
     uint32_t *order = jinja_take(j, heap_mul(d->n, sizeof *order));
     if (!order) return;
@@ -111,22 +115,36 @@ static void json_dict(struct build *b, const struct dict *d, const struct json_s
     build_char(b, '}');
 }
 
-static void json_value(struct build *b, struct value v, const struct json_style *s, uint32_t level) {
+static void json_value(struct build *b, struct value v, const struct json_style *s,
+                       uint32_t level) {
     struct jinja *j = b->j;
     if (++j->depth > NATIVE_DEPTH) jinja_fail_code(j, SOTTO_LIMIT, "nests too deeply");
     if (!jinja_steps(j, 1)) return;
     switch (v.kind) {
-    case V_NONE: build_text(b, "null"); break;
-    case V_BOOL: build_text(b, v.i ? "true" : "false"); break;
-    case V_STRING: json_string(b, v, s->ascii); break;
+    case V_NONE:
+        build_text(b, "null");
+        break;
+    case V_BOOL:
+        build_text(b, v.i ? "true" : "false");
+        break;
+    case V_STRING:
+        json_string(b, v, s->ascii);
+        break;
     case V_FLOAT:
-        if (v.d != v.d) build_text(b, "NaN");
-        else if (v.d - v.d != 0) build_text(b, v.d < 0 ? "-Infinity" : "Infinity");
-        else build_float(b, v.d);
+        if (v.d != v.d)
+            build_text(b, "NaN");
+        else if (v.d - v.d != 0)
+            build_text(b, v.d < 0 ? "-Infinity" : "Infinity");
+        else
+            build_float(b, v.d);
         break;
     case V_INT:
-    case V_BIG: build_repr(b, v); break;
-    case V_DICT: json_dict(b, v.dict, s, level); break;
+    case V_BIG:
+        build_repr(b, v);
+        break;
+    case V_DICT:
+        json_dict(b, v.dict, s, level);
+        break;
     case V_LIST:
     case V_TUPLE:
         build_char(b, '[');
@@ -138,7 +156,8 @@ static void json_value(struct build *b, struct value v, const struct json_style 
         if (v.list->n) json_line(b, s, level);
         build_char(b, ']');
         break;
-    default: jinja_fail(j, "Object of type %s is not JSON serializable", type_name(v));
+    default:
+        jinja_fail(j, "Object of type %s is not JSON serializable", type_name(v));
     }
     j->depth--;
 }
@@ -154,11 +173,13 @@ void build_json(struct build *b, struct value v, const struct args *a) {
     if (s.indent.kind != V_NONE) s.item = v_text(",");
     if (is_int(s.indent)) {
         struct build spaces = build_new(j);
-        if (s.indent.i > 1000) jinja_fail(j, "an indent of %lld is too wide", (long long)s.indent.i);
+        if (s.indent.i > 1000)
+            jinja_fail(j, "an indent of %lld is too wide", (long long)s.indent.i);
         for (int64_t i = 0; i < s.indent.i && !j->failed; i++) build_char(&spaces, ' ');
         s.indent = build_end(&spaces);
     }
-    if (s.indent.kind != V_NONE && s.indent.kind != V_STRING) jinja_fail(j, "indent must be an integer or a string");
+    if (s.indent.kind != V_NONE && s.indent.kind != V_STRING)
+        jinja_fail(j, "indent must be an integer or a string");
     if (arg(a, 2, "separators", &separators) && separators.kind != V_NONE) {
         if ((separators.kind != V_TUPLE && separators.kind != V_LIST) || separators.list->n != 2 ||
             separators.list->at[0].kind != V_STRING || separators.list->at[1].kind != V_STRING) {
@@ -171,7 +192,7 @@ void build_json(struct build *b, struct value v, const struct args *a) {
     if (!j->failed) json_value(b, v, &s, 0);
 }
 
-/* ---- format specifications --------------------------------------------------------------------------- */
+/* ---- format specifications ------------------------------------------------------------------- */
 struct spec {
     char align, sign, type, fill[4];
     uint8_t fill_size;
@@ -198,8 +219,10 @@ static struct value pad(struct jinja *j, struct value text, const struct spec *s
 }
 
 static void put_sign(struct build *b, bool negative, char sign) {
-    if (negative) build_char(b, '-');
-    else if (sign == '+' || sign == ' ') build_char(b, sign);
+    if (negative)
+        build_char(b, '-');
+    else if (sign == '+' || sign == ' ')
+        build_char(b, sign);
 }
 
 static void put_grouped(struct build *b, const char *digits, int n, bool comma) {
@@ -213,9 +236,13 @@ static struct value format_int(struct jinja *j, int64_t i, const struct spec *s)
     struct build b = build_new(j);
     uint64_t u = i < 0 ? 0 - (uint64_t)i : (uint64_t)i;
     char digits[72];
-    int n = 0, base = s->type == 'x' || s->type == 'X' ? 16 : s->type == 'o' ? 8 : s->type == 'b' ? 2 : 10;
+    int n = 0, base = s->type == 'x' || s->type == 'X' ? 16
+                      : s->type == 'o'                 ? 8
+                      : s->type == 'b'                 ? 2
+                                                       : 10;
     do {
-        digits[71 - n++] = (s->type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef")[u % (uint64_t)base];
+        digits[71 - n++] =
+            (s->type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef")[u % (uint64_t)base];
         u /= (uint64_t)base;
     } while (u);
     put_sign(&b, i < 0, s->sign);
@@ -234,7 +261,8 @@ static void put_exponent(struct build *b, const char *digits, int n, int exponen
         build_char(b, '.');
         build_add(b, digits + 1, (size_t)n - 1);
     }
-    fmt(text, sizeof text, "%c%c%02d", letter, exponent < 0 ? '-' : '+', exponent < 0 ? -exponent : exponent);
+    fmt(text, sizeof text, "%c%c%02d", letter, exponent < 0 ? '-' : '+',
+        exponent < 0 ? -exponent : exponent);
     build_text(b, text);
 }
 
@@ -257,7 +285,8 @@ static struct value format_float(struct jinja *j, double d, const struct spec *s
         if (precision == 0) precision = 1;
         n = fmt_digits_round(digits, &exponent, d, precision);
         while (n > 1 && digits[n - 1] == '0') n--;
-        if (exponent > precision || exponent < -3) put_exponent(&b, digits, n, exponent - 1, s->type == 'g' ? 'e' : 'E');
+        if (exponent > precision || exponent < -3)
+            put_exponent(&b, digits, n, exponent - 1, s->type == 'g' ? 'e' : 'E');
         else {
             if (exponent <= 0) build_text(&b, "0.");
             for (int i = exponent; i < 0; i++) build_char(&b, '0');
@@ -292,11 +321,14 @@ static struct value apply(struct jinja *j, struct value v, struct spec *s) {
     if (s->width > 10000) return jinja_fail(j, "a width of %d is too large", s->width);
     if (s->type == 's' || (!s->type && !is_number(v)) || (!s->type && v.kind == V_BOOL)) {
         v = jinja_str(j, v);
-        if (s->precision >= 0 && !j->failed) v.n = (uint32_t)char_at(v.s, v.n, (size_t)s->precision);
+        if (s->precision >= 0 && !j->failed)
+            v.n = (uint32_t)char_at(v.s, v.n, (size_t)s->precision);
         if (s->align == '=') s->align = '>', s->fill[0] = ' ';
         return pad(j, v, s, '<');
     }
-    if (!is_number(v)) return jinja_fail(j, "a number is required to format with '%c', not %s", s->type, type_name(v));
+    if (!is_number(v))
+        return jinja_fail(j, "a number is required to format with '%c', not %s", s->type,
+                          type_name(v));
     if (s->type == 'c') {
         struct build b = build_new(j);
         build_code_point(&b, v.i >= 0 && v.i < 0x110000 && is_int(v) ? (uint32_t)v.i : 0xfffd);
@@ -314,7 +346,8 @@ static struct value apply(struct jinja *j, struct value v, struct spec *s) {
         return pad(j, format_int(j, v.i, s), s, '>');
     }
     if (s->type == 'F') s->type = 'f';
-    if (s->type != 'f' && s->type != 'e' && s->type != 'E' && s->type != 'g' && s->type != 'G' && s->type != '%')
+    if (s->type != 'f' && s->type != 'e' && s->type != 'E' && s->type != 'g' && s->type != 'G' &&
+        s->type != '%')
         return jinja_fail(j, "unknown format code '%c'", s->type);
     return pad(j, format_float(j, to_double(v), s), s, '>');
 }
@@ -327,7 +360,7 @@ static size_t read_int(const char *s, size_t n, size_t i, int32_t *out) {
     return i;
 }
 
-/* ---- "%s" % x ---------------------------------------------------------------------------------------- */
+/* ---- "%s" % x -------------------------------------------------------------------------------- */
 struct value format_percent(struct jinja *j, struct value format, const struct args *a) {
     struct build b = build_new(j);
     const char *s = format.s;
@@ -360,29 +393,38 @@ struct value format_percent(struct jinja *j, struct value format, const struct a
                 while (k < a->n && (a->names[k - a->n_positional]->n != v.n ||
                                     memcmp(a->names[k - a->n_positional]->s, v.s, v.n) != 0))
                     k++;
-                if (k == a->n) return jinja_fail(j, "the format's key '%.*s' is missing", (int)v.n, v.s);
+                if (k == a->n)
+                    return jinja_fail(j, "the format's key '%.*s' is missing", (int)v.n, v.s);
                 v = a->at[k];
             }
             next = a->n_positional;
-        } else v.kind = V_LOOP;
+        } else
+            v.kind = V_LOOP;
         for (; i < n; i++) {
-            if (s[i] == '-') spec.align = '<';
-            else if (s[i] == '+' || s[i] == ' ') spec.sign = s[i];
-            else if (s[i] == '0') spec.zero = true;
-            else if (s[i] == '#') spec.alternate = true;
-            else break;
+            if (s[i] == '-')
+                spec.align = '<';
+            else if (s[i] == '+' || s[i] == ' ')
+                spec.sign = s[i];
+            else if (s[i] == '0')
+                spec.zero = true;
+            else if (s[i] == '#')
+                spec.alternate = true;
+            else
+                break;
         }
         i = read_int(s, n, i, &spec.width);
         if (i < n && s[i] == '.') i = read_int(s, n, i + 1, &spec.precision);
         if (i >= n) return jinja_fail(j, "incomplete format");
         spec.type = s[i++];
         if (v.kind == V_LOOP) {
-            if (next >= a->n_positional) return jinja_fail(j, "not enough arguments for format string");
+            if (next >= a->n_positional)
+                return jinja_fail(j, "not enough arguments for format string");
             v = a->at[next++];
         }
         if (spec.type == 'i' || spec.type == 'u') spec.type = 'd';
         if (spec.type == 'r' || spec.type == 'a') repr = true, spec.type = 's';
-        if (spec.type == 'd' && v.kind == V_FLOAT) v = v_int((int64_t)(v.d > 9e18 ? 9e18 : v.d < -9e18 ? -9e18 : v.d == v.d ? v.d : 0));
+        if (spec.type == 'd' && v.kind == V_FLOAT)
+            v = v_int((int64_t)(v.d > 9e18 ? 9e18 : v.d < -9e18 ? -9e18 : v.d == v.d ? v.d : 0));
         if (!spec.align) spec.align = spec.zero && spec.type != 's' ? '=' : '>';
         if (spec.align == '<') spec.zero = false;
         if (repr) {
@@ -399,8 +441,10 @@ struct value format_percent(struct jinja *j, struct value format, const struct a
     return format;
 }
 
-/* ---- "{}".format(x) ---------------------------------------------------------------------------------- */
-static bool is_align(char c) { return c == '<' || c == '>' || c == '^' || c == '='; }
+/* ---- "{}".format(x) -------------------------------------------------------------------------- */
+static bool is_align(char c) {
+    return c == '<' || c == '>' || c == '^' || c == '=';
+}
 
 static void read_spec(struct jinja *j, struct spec *spec, const char *s, size_t n) {
     size_t i = 0, first = 0;
@@ -410,7 +454,8 @@ static void read_spec(struct jinja *j, struct spec *spec, const char *s, size_t 
         spec->fill_size = (uint8_t)first;
         spec->align = s[first];
         i = first + 1;
-    } else if (n && is_align(s[0])) spec->align = s[i++];
+    } else if (n && is_align(s[0]))
+        spec->align = s[i++];
     if (i < n && (s[i] == '+' || s[i] == '-' || s[i] == ' ')) spec->sign = s[i++];
     if (i < n && s[i] == '#') spec->alternate = true, i++;
     if (i < n && s[i] == '0') spec->zero = true, i++;
@@ -422,21 +467,27 @@ static void read_spec(struct jinja *j, struct spec *spec, const char *s, size_t 
 }
 
 /* The value a replacement field names: 0, name, name.attribute, 0[key]. */
-static struct value field(struct jinja *j, const struct args *a, const char *s, size_t n, uint32_t *next) {
+static struct value field(struct jinja *j, const struct args *a, const char *s, size_t n,
+                          uint32_t *next) {
     size_t i = 0;
     int32_t index;
     struct value v = v_undefined();
     while (i < n && s[i] != '.' && s[i] != '[') i++;
     if (i == 0 || (s[0] >= '0' && s[0] <= '9')) {
-        if (i == 0) index = (int32_t)(*next)++;
-        else read_int(s, i, 0, &index);
-        if ((uint32_t)index >= a->n_positional) return jinja_fail(j, "the format refers to argument %d, which is not given", index);
+        if (i == 0)
+            index = (int32_t)(*next)++;
+        else
+            read_int(s, i, 0, &index);
+        if ((uint32_t)index >= a->n_positional)
+            return jinja_fail(j, "the format refers to argument %d, which is not given", index);
         v = a->at[index];
     } else {
         uint32_t k = a->n_positional;
-        while (k < a->n && (a->names[k - a->n_positional]->n != i || memcmp(a->names[k - a->n_positional]->s, s, i) != 0))
+        while (k < a->n && (a->names[k - a->n_positional]->n != i ||
+                            memcmp(a->names[k - a->n_positional]->s, s, i) != 0))
             k++;
-        if (k == a->n) return jinja_fail(j, "the format refers to '%.*s', which is not given", (int)i, s);
+        if (k == a->n)
+            return jinja_fail(j, "the format refers to '%.*s', which is not given", (int)i, s);
         v = a->at[k];
     }
     while (i < n && !j->failed) {
@@ -446,7 +497,9 @@ static struct value field(struct jinja *j, const struct args *a, const char *s, 
         if (item && from < n && s[from] >= '0' && s[from] <= '9') {
             read_int(s, i, from, &index);
             v = jinja_item(j, v, v_int(index));
-        } else v = item ? jinja_item(j, v, v_str(s + from, i - from)) : jinja_attr(j, v, v_str(s + from, i - from));
+        } else
+            v = item ? jinja_item(j, v, v_str(s + from, i - from))
+                     : jinja_attr(j, v, v_str(s + from, i - from));
         if (item) i++;
     }
     return v;
@@ -486,8 +539,10 @@ struct value format_braces(struct jinja *j, struct value self, const struct args
         if (j->failed) break;
         if (conversion) {
             struct build text = build_new(j);
-            if (conversion == 's') build_value(&text, v);
-            else build_repr(&text, v);
+            if (conversion == 's')
+                build_value(&text, v);
+            else
+                build_repr(&text, v);
             v = build_end(&text);
         }
         v = apply(j, v, &spec);

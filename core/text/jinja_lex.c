@@ -1,4 +1,5 @@
-/* Template text to tokens, with white-space control done here: trim_blocks, lstrip_blocks, '-' and '+'.
+/* Template text to tokens, with white-space control done here: trim_blocks, lstrip_blocks, '-' and
+ * '+'.
  *
  * The tokens are a list that ends with T_END; data tokens are ranges of the source. */
 #include "base/fmt_digits.h"
@@ -44,7 +45,8 @@ static size_t skip_space(const struct lexer *l, size_t at) {
     return at + (rest.n - strip(rest, NULL, 1).n);
 }
 
-/* Where the text [from, to) before a tag ends: '-' strips it, lstrip_blocks takes the blanks of the line. */
+/* Where the text [from, to) before a tag ends: '-' strips it, lstrip_blocks takes the blanks of the
+ * line. */
 static size_t text_end(const struct lexer *l, size_t from, size_t to, char sign, bool print) {
     size_t line = to;
     if (sign == '-') return from + strip(v_str(l->s + from, to - from), NULL, 2).n;
@@ -57,8 +59,10 @@ static size_t text_end(const struct lexer *l, size_t from, size_t to, char sign,
 /* Moves behind a tag's end at l->at ("%}" or "#}"), and what trim_blocks or '-' takes behind it. */
 static void after_tag(struct lexer *l, char sign, bool trim) {
     l->at += 2;
-    if (sign == '-') l->at = skip_space(l, l->at);
-    else if (trim && sign != '+' && l->at < l->n && l->s[l->at] == '\n') l->at++;
+    if (sign == '-')
+        l->at = skip_space(l, l->at);
+    else if (trim && sign != '+' && l->at < l->n && l->s[l->at] == '\n')
+        l->at++;
     l->line_start = l->s[l->at - 1] == '\n';
 }
 
@@ -79,7 +83,8 @@ static void comment(struct lexer *l, size_t begin) {
     after_tag(l, sign, true);
 }
 
-/* Behind "{%", at `at`: the word and its "%}" at once, as raw and endraw must be written; 0 where it is not. */
+/* Behind "{%", at `at`: the word and its "%}" at once, as raw and endraw must be written; 0 where
+ * it is not. */
 static size_t tag_word(const struct lexer *l, size_t at, const char *word, char *sign) {
     at = skip_space(l, at);
     if (!starts(l, at, word)) return 0;
@@ -107,10 +112,13 @@ static void raw(struct lexer *l, size_t begin) {
     refuse(l, begin, "a raw block is not closed with 'endraw'");
 }
 
-/* ---- inside of tags ---------------------------------------------------------------------------------- */
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+/* ---- inside of tags -------------------------------------------------------------------------- */
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 static bool in_name(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c) || (uint8_t)c >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c) ||
+           (uint8_t)c >= 0x80;
 }
 
 static int hex_value(char c) {
@@ -151,7 +159,8 @@ static struct value unescape(struct lexer *l, size_t from, size_t to) {
             }
             build_code_point(&b, c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0xfffd : c);
         } else if (e >= '0' && e <= '7') {
-            for (c = (uint32_t)(e - '0'), k = 1; k < 3 && i < to && l->s[i] >= '0' && l->s[i] <= '7'; k++)
+            for (c = (uint32_t)(e - '0'), k = 1;
+                 k < 3 && i < to && l->s[i] >= '0' && l->s[i] <= '7'; k++)
                 c = c * 8 + (uint32_t)(l->s[i++] - '0');
             build_code_point(&b, c);
         } else {
@@ -176,7 +185,9 @@ static void string(struct lexer *l) {
 }
 
 static size_t digits_end(const struct lexer *l, size_t i) {
-    while (i < l->n && (is_digit(l->s[i]) || (l->s[i] == '_' && i + 1 < l->n && is_digit(l->s[i + 1])))) i++;
+    while (i < l->n &&
+           (is_digit(l->s[i]) || (l->s[i] == '_' && i + 1 < l->n && is_digit(l->s[i + 1]))))
+        i++;
     return i;
 }
 
@@ -191,7 +202,8 @@ static void number(struct lexer *l) {
         char c = l->s[from + 1] | 32;
         base = c == 'x' ? 16 : c == 'o' ? 8 : c == 'b' ? 2 : 10;
         if (base != 10) i = from + 2;
-        while (base != 10 && i < l->n && (l->s[i] == '_' || (uint32_t)hex_value(l->s[i]) < base)) i++;
+        while (base != 10 && i < l->n && (l->s[i] == '_' || (uint32_t)hex_value(l->s[i]) < base))
+            i++;
     }
     if (!after_dot && base == 10) {
         if (i + 1 < l->n && l->s[i] == '.' && is_digit(l->s[i + 1])) {
@@ -212,8 +224,9 @@ static void number(struct lexer *l) {
     for (size_t k = from + (base == 10 ? 0 : 2); k < i; k++) {
         if (l->s[k] == '_') continue;
         if (used < sizeof text - 1) text[used++] = l->s[k];
-        if (!real && (__builtin_mul_overflow(u, base, &u) ||
-                      __builtin_add_overflow(u, (uint64_t)hex_value(l->s[k]), &u) || u > INT64_MAX)) {
+        if (!real &&
+            (__builtin_mul_overflow(u, base, &u) ||
+             __builtin_add_overflow(u, (uint64_t)hex_value(l->s[k]), &u) || u > INT64_MAX)) {
             refuse(l, from, "an integer is too large");
             return;
         }
@@ -268,11 +281,13 @@ static void tag(struct lexer *l, size_t begin, bool print) {
         size_t at = l->at = skip_space(l, l->at);
         char sign = 0;
         if (at >= l->n) {
-            refuse(l, begin, print ? "a tag is not closed with '}}'" : "a tag is not closed with '%}'");
+            refuse(l, begin,
+                   print ? "a tag is not closed with '}}'" : "a tag is not closed with '%}'");
             return;
         }
         if (n_open == 0) {
-            if ((l->s[at] == '-' || (!print && l->s[at] == '+')) && starts(l, at + 1, close)) sign = l->s[at++];
+            if ((l->s[at] == '-' || (!print && l->s[at] == '+')) && starts(l, at + 1, close))
+                sign = l->s[at++];
             if (starts(l, at, close)) {
                 add(l, print ? T_PRINT_END : T_BLOCK_END, at);
                 l->at = at;
@@ -280,14 +295,17 @@ static void tag(struct lexer *l, size_t begin, bool print) {
                 return;
             }
         }
-        if (is_digit(l->s[l->at])) number(l);
+        if (is_digit(l->s[l->at]))
+            number(l);
         else if (in_name(l->s[l->at])) {
             size_t from = l->at;
             struct token *t = add(l, T_NAME, from);
             while (l->at < l->n && in_name(l->s[l->at])) l->at++;
             if (t) t->v = v_str(l->s + from, l->at - from);
-        } else if (l->s[l->at] == '"' || l->s[l->at] == '\'') string(l);
-        else operators(l, open, &n_open);
+        } else if (l->s[l->at] == '"' || l->s[l->at] == '\'')
+            string(l);
+        else
+            operators(l, open, &n_open);
     }
 }
 
@@ -297,8 +315,9 @@ struct token *jinja_lex(struct jinja *j) {
     while (l.at < l.n && !j->failed) {
         size_t from = l.at, begin = from, word;
         char sign = 0, what, last;
-        while (begin < l.n && !(l.s[begin] == '{' && begin + 1 < l.n &&
-                                (l.s[begin + 1] == '{' || l.s[begin + 1] == '%' || l.s[begin + 1] == '#')))
+        while (begin < l.n &&
+               !(l.s[begin] == '{' && begin + 1 < l.n &&
+                 (l.s[begin + 1] == '{' || l.s[begin + 1] == '%' || l.s[begin + 1] == '#')))
             begin++;
         if (begin >= l.n) {
             add_data(&l, from, l.n);
@@ -308,7 +327,8 @@ struct token *jinja_lex(struct jinja *j) {
         l.at = begin + 2;
         if (l.at < l.n && (l.s[l.at] == '-' || l.s[l.at] == '+')) sign = l.s[l.at++];
         add_data(&l, from, text_end(&l, from, begin, sign, what == '{'));
-        if (what == '#') comment(&l, begin);
+        if (what == '#')
+            comment(&l, begin);
         else if (what == '%' && (word = tag_word(&l, l.at, "raw", &last)) && last != '+') {
             l.at = word;
             after_tag(&l, last, false);

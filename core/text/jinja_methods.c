@@ -1,21 +1,38 @@
-/* Methods of strings, lists and dicts, by Python's names. The sandbox refuses those that change a value. */
+/* Methods of strings, lists and dicts, by Python's names. The sandbox refuses those that change a
+ * value. */
 #include "text/jinja_impl.h"
 
 #define METHOD(name) static struct value name(struct jinja *j, struct value v, const struct args *a)
 
-/* ---- strings ----------------------------------------------------------------------------------------- */
+/* ---- strings --------------------------------------------------------------------------------- */
 static struct value want_text(struct jinja *j, const struct args *a, uint32_t i, const char *name) {
     struct value v;
     if (!arg(a, i, name, &v)) return jinja_fail(j, "missing argument '%s'", name);
-    if (v.kind != V_STRING) return jinja_fail(j, "argument '%s' must be str, not %s", name, type_name(v));
+    if (v.kind != V_STRING)
+        return jinja_fail(j, "argument '%s' must be str, not %s", name, type_name(v));
     return v;
 }
 
-METHOD(m_upper) { (void)a; return change_case(j, v, CASE_UPPER); }
-METHOD(m_lower) { (void)a; return change_case(j, v, CASE_LOWER); }
-METHOD(m_capitalize) { (void)a; return change_case(j, v, CASE_CAPITALIZE); }
-METHOD(m_title) { (void)a; return change_case(j, v, CASE_TITLE); }
-METHOD(m_swapcase) { (void)a; return change_case(j, v, CASE_SWAP); }
+METHOD(m_upper) {
+    (void)a;
+    return change_case(j, v, CASE_UPPER);
+}
+METHOD(m_lower) {
+    (void)a;
+    return change_case(j, v, CASE_LOWER);
+}
+METHOD(m_capitalize) {
+    (void)a;
+    return change_case(j, v, CASE_CAPITALIZE);
+}
+METHOD(m_title) {
+    (void)a;
+    return change_case(j, v, CASE_TITLE);
+}
+METHOD(m_swapcase) {
+    (void)a;
+    return change_case(j, v, CASE_SWAP);
+}
 
 static struct value stripped(struct jinja *j, struct value v, const struct args *a, int sides) {
     struct value chars;
@@ -23,9 +40,15 @@ static struct value stripped(struct jinja *j, struct value v, const struct args 
     if (chars.kind != V_STRING) return jinja_fail(j, "strip arg must be None or str");
     return jinja_steps(j, (uint64_t)v.n * chars.n / 256) ? strip(v, &chars, sides) : v;
 }
-METHOD(m_strip) { return stripped(j, v, a, 3); }
-METHOD(m_lstrip) { return stripped(j, v, a, 1); }
-METHOD(m_rstrip) { return stripped(j, v, a, 2); }
+METHOD(m_strip) {
+    return stripped(j, v, a, 3);
+}
+METHOD(m_lstrip) {
+    return stripped(j, v, a, 1);
+}
+METHOD(m_rstrip) {
+    return stripped(j, v, a, 2);
+}
 
 static struct value part(struct value v, size_t from, size_t to) {
     v.s += from;
@@ -60,7 +83,8 @@ METHOD(m_split) {
     int64_t max = arg_int(j, a, 1, "maxsplit", -1);
     size_t at = 0, hit;
     if (!arg(a, 0, "sep", &by) || by.kind == V_NONE) return split_blank(j, v, max);
-    if (by.kind != V_STRING || by.n == 0) return jinja_fail(j, "a separator must be a text, not empty");
+    if (by.kind != V_STRING || by.n == 0)
+        return jinja_fail(j, "a separator must be a text, not empty");
     out = list_new(j, V_LIST);
     for (; max != 0 && !j->failed && (hit = find_text(v, by, at)) != SIZE_MAX; max--) {
         list_add(j, out.list, part(v, at, hit));
@@ -85,7 +109,8 @@ METHOD(m_rsplit) {
     if (blank && max < 0) return split_blank(j, v, -1);
     if (blank || by.kind != V_STRING || by.n == 0) return jinja_fail(j, "rsplit wants a separator");
     out = list_new(j, V_LIST);
-    for (; max != 0 && !j->failed && jinja_steps(j, 1) && (hit = find_last(v, by, to)) != SIZE_MAX; max--) {
+    for (; max != 0 && !j->failed && jinja_steps(j, 1) && (hit = find_last(v, by, to)) != SIZE_MAX;
+         max--) {
         list_add(j, out.list, part(v, hit + by.n, to));
         to = hit;
     }
@@ -116,18 +141,26 @@ static struct value partitioned(struct jinja *j, struct value v, const struct ar
     }
     return out;
 }
-METHOD(m_partition) { return partitioned(j, v, a, false); }
-METHOD(m_rpartition) { return partitioned(j, v, a, true); }
+METHOD(m_partition) {
+    return partitioned(j, v, a, false);
+}
+METHOD(m_rpartition) {
+    return partitioned(j, v, a, true);
+}
 
-METHOD(m_splitlines) { return split_lines(j, v, arg_true(a, 0, "keepends", false)); }
+METHOD(m_splitlines) {
+    return split_lines(j, v, arg_true(a, 0, "keepends", false));
+}
 
 /* v between the optional bounds start (argument i) and end; *from is where it begins in bytes. */
-static struct value window(struct jinja *j, struct value v, const struct args *a, uint32_t i, size_t *from) {
+static struct value window(struct jinja *j, struct value v, const struct args *a, uint32_t i,
+                           size_t *from) {
     struct value bounds[2];
     const char *s = v.s;
     if (!arg(a, i, "start", &bounds[0])) bounds[0] = v_none();
     if (!arg(a, i + 1, "end", &bounds[1])) bounds[1] = v_none();
-    if (bounds[0].kind != V_NONE || bounds[1].kind != V_NONE) v = jinja_slice(j, v, bounds[0], bounds[1], v_none());
+    if (bounds[0].kind != V_NONE || bounds[1].kind != V_NONE)
+        v = jinja_slice(j, v, bounds[0], bounds[1], v_none());
     *from = j->failed ? 0 : (size_t)(v.s - s);
     return v;
 }
@@ -144,23 +177,34 @@ static struct value affix(struct jinja *j, struct value v, const struct args *a,
     }
     for (uint32_t i = 0; i < n && !j->failed; i++) {
         if (at[i].kind != V_STRING)
-            return jinja_fail(j, "%s first arg must be str or a tuple of str, not %s", end ? "endswith" : "startswith", type_name(at[i]));
-        if (at[i].n <= v.n && memcmp(v.s + (end ? v.n - at[i].n : 0), at[i].s, at[i].n) == 0) return v_bool(true);
+            return jinja_fail(j, "%s first arg must be str or a tuple of str, not %s",
+                              end ? "endswith" : "startswith", type_name(at[i]));
+        if (at[i].n <= v.n && memcmp(v.s + (end ? v.n - at[i].n : 0), at[i].s, at[i].n) == 0)
+            return v_bool(true);
     }
     return v_bool(false);
 }
-METHOD(m_startswith) { return affix(j, v, a, false); }
-METHOD(m_endswith) { return affix(j, v, a, true); }
+METHOD(m_startswith) {
+    return affix(j, v, a, false);
+}
+METHOD(m_endswith) {
+    return affix(j, v, a, true);
+}
 
 static struct value without(struct jinja *j, struct value v, const struct args *a, bool end) {
     struct value w = want_text(j, a, 0, end ? "suffix" : "prefix");
     if (j->failed || w.n > v.n || memcmp(v.s + (end ? v.n - w.n : 0), w.s, w.n) != 0) return v;
     return part(v, end ? 0 : w.n, end ? v.n - w.n : v.n);
 }
-METHOD(m_removeprefix) { return without(j, v, a, false); }
-METHOD(m_removesuffix) { return without(j, v, a, true); }
+METHOD(m_removeprefix) {
+    return without(j, v, a, false);
+}
+METHOD(m_removesuffix) {
+    return without(j, v, a, true);
+}
 
-static struct value found(struct jinja *j, struct value v, const struct args *a, bool last, bool must) {
+static struct value found(struct jinja *j, struct value v, const struct args *a, bool last,
+                          bool must) {
     struct value w = want_text(j, a, 0, "sub"), all = v;
     size_t from, hit;
     v = window(j, v, a, 1, &from);
@@ -169,10 +213,18 @@ static struct value found(struct jinja *j, struct value v, const struct args *a,
     if (hit == SIZE_MAX) return must ? jinja_fail(j, "substring not found") : v_int(-1);
     return v_int((int64_t)n_chars(all.s, from + hit));
 }
-METHOD(m_find) { return found(j, v, a, false, false); }
-METHOD(m_rfind) { return found(j, v, a, true, false); }
-METHOD(m_index) { return found(j, v, a, false, true); }
-METHOD(m_rindex) { return found(j, v, a, true, true); }
+METHOD(m_find) {
+    return found(j, v, a, false, false);
+}
+METHOD(m_rfind) {
+    return found(j, v, a, true, false);
+}
+METHOD(m_index) {
+    return found(j, v, a, false, true);
+}
+METHOD(m_rindex) {
+    return found(j, v, a, true, true);
+}
 
 METHOD(m_count) {
     struct value w = want_text(j, a, 0, "sub");
@@ -208,21 +260,27 @@ METHOD(m_join) {
     if (!jinja_items(j, list, &items)) return v_undefined();
     for (uint32_t i = 0; i < items.n && !j->failed; i++) {
         if (items.at[i].kind != V_STRING)
-            return jinja_fail(j, "sequence item %u: expected str instance, %s found", i, type_name(items.at[i]));
+            return jinja_fail(j, "sequence item %u: expected str instance, %s found", i,
+                              type_name(items.at[i]));
         if (i) build_add(&b, v.s, v.n);
         build_add(&b, items.at[i].s, items.at[i].n);
     }
     return build_end(&b);
 }
 
-METHOD(m_format) { return format_braces(j, v, a); }
+METHOD(m_format) {
+    return format_braces(j, v, a);
+}
 
 enum class { IS_DIGIT, IS_ALPHA, IS_ALNUM, IS_SPACE };
 static struct value all_of(struct value v, enum class what) {
     for (size_t i = 0; i < v.n;) {
         uint32_t c = code_point(v.s, v.n, &i);
         bool digit = c >= '0' && c <= '9', alpha = is_alpha(c);
-        if (!(what == IS_DIGIT ? digit : what == IS_ALPHA ? alpha : what == IS_ALNUM ? digit || alpha : is_space(c)))
+        if (!(what == IS_DIGIT   ? digit
+              : what == IS_ALPHA ? alpha
+              : what == IS_ALNUM ? digit || alpha
+                                 : is_space(c)))
             return v_bool(false);
     }
     return v_bool(v.n > 0);
@@ -236,8 +294,12 @@ CLASS(m_isdigit, IS_DIGIT)
 CLASS(m_isalpha, IS_ALPHA)
 CLASS(m_isalnum, IS_ALNUM)
 CLASS(m_isspace, IS_SPACE)
-METHOD(m_isupper) { return jinja_test(v_text("upper"))(j, v, a); }
-METHOD(m_islower) { return jinja_test(v_text("lower"))(j, v, a); }
+METHOD(m_isupper) {
+    return jinja_test(v_text("upper"))(j, v, a);
+}
+METHOD(m_islower) {
+    return jinja_test(v_text("lower"))(j, v, a);
+}
 
 static struct value padded(struct jinja *j, struct value v, const struct args *a, int side) {
     struct value fill = arg_text(j, a, 1, "fillchar", " ");
@@ -245,15 +307,23 @@ static struct value padded(struct jinja *j, struct value v, const struct args *a
     struct build b = build_new(j);
     if (j->failed || missing <= 0) return v;
     if (missing > 1 << 20) return jinja_fail(j, "a width of %lld is too large", (long long)missing);
-    left = side == 'l' ? 0 : side == 'r' ? missing : missing / 2 + (missing & (missing + (int64_t)n_chars(v.s, v.n)) & 1);
+    left = side == 'l'   ? 0
+           : side == 'r' ? missing
+                         : missing / 2 + (missing & (missing + (int64_t)n_chars(v.s, v.n)) & 1);
     for (int64_t i = 0; i < left; i++) build_add(&b, fill.s, fill.n);
     build_add(&b, v.s, v.n);
     for (int64_t i = left; i < missing && !j->failed; i++) build_add(&b, fill.s, fill.n);
     return build_end(&b);
 }
-METHOD(m_ljust) { return padded(j, v, a, 'l'); }
-METHOD(m_rjust) { return padded(j, v, a, 'r'); }
-METHOD(m_center) { return padded(j, v, a, 'c'); }
+METHOD(m_ljust) {
+    return padded(j, v, a, 'l');
+}
+METHOD(m_rjust) {
+    return padded(j, v, a, 'r');
+}
+METHOD(m_center) {
+    return padded(j, v, a, 'c');
+}
 
 METHOD(m_zfill) {
     int64_t width = arg_int(j, a, 0, "width", 0), missing = width - (int64_t)n_chars(v.s, v.n);
@@ -267,7 +337,7 @@ METHOD(m_zfill) {
     return build_end(&b);
 }
 
-/* ---- lists ------------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 METHOD(m_list_index) {
     struct value w;
     if (!arg(a, 0, "value", &w)) return jinja_fail(j, "index wants a value");
@@ -284,9 +354,11 @@ METHOD(m_list_count) {
     return v_int(n);
 }
 
-METHOD(m_list_copy) { return jinja_filter(v_text("list"))(j, v, a); }
+METHOD(m_list_copy) {
+    return jinja_filter(v_text("list"))(j, v, a);
+}
 
-/* ---- dicts ------------------------------------------------------------------------------------------- */
+/* ---- dicts ----------------------------------------------------------------------------------- */
 METHOD(m_get) {
     struct value key, otherwise = v_none();
     const struct value *hit;
@@ -311,14 +383,24 @@ static struct value view(struct jinja *j, struct value v, uint8_t what) {
     }
     return out;
 }
-METHOD(m_keys) { (void)a; return view(j, v, 'k'); }
-METHOD(m_values) { (void)a; return view(j, v, 'v'); }
-METHOD(m_items) { (void)a; return view(j, v, 'i'); }
+METHOD(m_keys) {
+    (void)a;
+    return view(j, v, 'k');
+}
+METHOD(m_values) {
+    (void)a;
+    return view(j, v, 'v');
+}
+METHOD(m_items) {
+    (void)a;
+    return view(j, v, 'i');
+}
 
 METHOD(m_dict_copy) {
     struct value out = dict_new(j);
     (void)a;
-    for (uint32_t i = 0; i < v.dict->n && !j->failed; i++) dict_set(j, out.dict, v.dict->at[i].key, v.dict->at[i].value);
+    for (uint32_t i = 0; i < v.dict->n && !j->failed; i++)
+        dict_set(j, out.dict, v.dict->at[i].key, v.dict->at[i].value);
     return out;
 }
 
@@ -335,27 +417,62 @@ METHOD(m_reset) {
 }
 
 builtin jinja_method(struct value self, struct value name, bool *mutates) {
-    static const struct row strings[] = {
-        {"capitalize", m_capitalize}, {"casefold", m_lower}, {"center", m_center}, {"count", m_count},
-        {"endswith", m_endswith}, {"find", m_find}, {"format", m_format}, {"index", m_index}, {"isalnum", m_isalnum},
-        {"isalpha", m_isalpha}, {"isdecimal", m_isdigit}, {"isdigit", m_isdigit}, {"islower", m_islower},
-        {"isnumeric", m_isdigit}, {"isspace", m_isspace}, {"isupper", m_isupper}, {"join", m_join}, {"ljust", m_ljust},
-        {"lower", m_lower}, {"lstrip", m_lstrip}, {"partition", m_partition}, {"removeprefix", m_removeprefix},
-        {"removesuffix", m_removesuffix}, {"replace", m_replace}, {"rfind", m_rfind}, {"rindex", m_rindex},
-        {"rjust", m_rjust}, {"rpartition", m_rpartition}, {"rsplit", m_rsplit}, {"rstrip", m_rstrip},
-        {"split", m_split}, {"splitlines", m_splitlines}, {"startswith", m_startswith}, {"strip", m_strip},
-        {"swapcase", m_swapcase}, {"title", m_title}, {"upper", m_upper}, {"zfill", m_zfill}, {NULL, NULL}};
-    static const struct row dicts[] = {{"copy", m_dict_copy}, {"get", m_get}, {"items", m_items}, {"keys", m_keys},
-                                       {"values", m_values}, {"clear", NULL}, {"pop", NULL}, {"popitem", NULL},
-                                       {"setdefault", NULL}, {"update", NULL}, {NULL, NULL}};
-    static const struct row lists[] = {{"copy", m_list_copy}, {"count", m_list_count}, {"index", m_list_index},
-                                       {"append", NULL}, {"clear", NULL}, {"extend", NULL}, {"insert", NULL},
-                                       {"pop", NULL}, {"remove", NULL}, {"reverse", NULL}, {"sort", NULL}, {NULL, NULL}};
-    static const struct row tuples[] = {{"count", m_list_count}, {"index", m_list_index}, {NULL, NULL}};
+    static const struct row strings[] = {{"capitalize", m_capitalize},
+                                         {"casefold", m_lower},
+                                         {"center", m_center},
+                                         {"count", m_count},
+                                         {"endswith", m_endswith},
+                                         {"find", m_find},
+                                         {"format", m_format},
+                                         {"index", m_index},
+                                         {"isalnum", m_isalnum},
+                                         {"isalpha", m_isalpha},
+                                         {"isdecimal", m_isdigit},
+                                         {"isdigit", m_isdigit},
+                                         {"islower", m_islower},
+                                         {"isnumeric", m_isdigit},
+                                         {"isspace", m_isspace},
+                                         {"isupper", m_isupper},
+                                         {"join", m_join},
+                                         {"ljust", m_ljust},
+                                         {"lower", m_lower},
+                                         {"lstrip", m_lstrip},
+                                         {"partition", m_partition},
+                                         {"removeprefix", m_removeprefix},
+                                         {"removesuffix", m_removesuffix},
+                                         {"replace", m_replace},
+                                         {"rfind", m_rfind},
+                                         {"rindex", m_rindex},
+                                         {"rjust", m_rjust},
+                                         {"rpartition", m_rpartition},
+                                         {"rsplit", m_rsplit},
+                                         {"rstrip", m_rstrip},
+                                         {"split", m_split},
+                                         {"splitlines", m_splitlines},
+                                         {"startswith", m_startswith},
+                                         {"strip", m_strip},
+                                         {"swapcase", m_swapcase},
+                                         {"title", m_title},
+                                         {"upper", m_upper},
+                                         {"zfill", m_zfill},
+                                         {NULL, NULL}};
+    static const struct row dicts[] = {
+        {"copy", m_dict_copy}, {"get", m_get},   {"items", m_items}, {"keys", m_keys},
+        {"values", m_values},  {"clear", NULL},  {"pop", NULL},      {"popitem", NULL},
+        {"setdefault", NULL},  {"update", NULL}, {NULL, NULL}};
+    static const struct row lists[] = {
+        {"copy", m_list_copy}, {"count", m_list_count}, {"index", m_list_index}, {"append", NULL},
+        {"clear", NULL},       {"extend", NULL},        {"insert", NULL},        {"pop", NULL},
+        {"remove", NULL},      {"reverse", NULL},       {"sort", NULL},          {NULL, NULL}};
+    static const struct row tuples[] = {
+        {"count", m_list_count}, {"index", m_list_index}, {NULL, NULL}};
     static const struct row cyclers[] = {{"next", m_next}, {"reset", m_reset}, {NULL, NULL}};
-    const struct row *row = self.kind == V_STRING ? strings : self.kind == V_DICT ? dicts : self.kind == V_LIST ? lists
+    const struct row *row = self.kind == V_STRING                          ? strings
+                            : self.kind == V_DICT                          ? dicts
+                            : self.kind == V_LIST                          ? lists
                             : self.kind == V_TUPLE || self.kind == V_RANGE ? tuples
-                            : self.kind == V_CYCLER ? cyclers : NULL;
+                            : self.kind == V_CYCLER                        ? cyclers
+                                                                           : NULL;
     for (; row && row->name; row++) {
         if (!v_is(name, row->name)) continue;
         *mutates = !row->call;

@@ -2,7 +2,9 @@
 #include "base/fmath.h"
 #include "text/jinja_impl.h"
 
-static struct value too_large(struct jinja *j) { return jinja_fail(j, "an integer becomes too large"); }
+static struct value too_large(struct jinja *j) {
+    return jinja_fail(j, "an integer becomes too large");
+}
 
 static struct value power(struct jinja *j, struct value a, struct value b) {
     double x = to_double(a), y = to_double(b), r;
@@ -16,7 +18,8 @@ static struct value power(struct jinja *j, struct value a, struct value b) {
         return v_int(out);
     }
     if (y == 0) return v_float(1);
-    if (x == 0) return y < 0 ? jinja_fail(j, "0.0 cannot be raised to a negative power") : v_float(0);
+    if (x == 0)
+        return y < 0 ? jinja_fail(j, "0.0 cannot be raised to a negative power") : v_float(0);
     if (x < 0 && !whole) return jinja_fail(j, "a negative number cannot be raised to a fraction");
     r = d_pow(x < 0 ? -x : x, y);
     return v_float(x < 0 && odd ? -r : r);
@@ -26,10 +29,17 @@ static struct value integers(struct jinja *j, int op, int64_t a, int64_t b) {
     int64_t r = 0;
     bool over = false;
     switch (op) {
-    case '+': over = __builtin_add_overflow(a, b, &r); break;
-    case '-': over = __builtin_sub_overflow(a, b, &r); break;
-    case '*': over = __builtin_mul_overflow(a, b, &r); break;
-    case '/': return b ? v_float((double)a / (double)b) : jinja_fail(j, "division by zero");
+    case '+':
+        over = __builtin_add_overflow(a, b, &r);
+        break;
+    case '-':
+        over = __builtin_sub_overflow(a, b, &r);
+        break;
+    case '*':
+        over = __builtin_mul_overflow(a, b, &r);
+        break;
+    case '/':
+        return b ? v_float((double)a / (double)b) : jinja_fail(j, "division by zero");
     default:
         if (b == 0) return jinja_fail(j, "integer division or modulo by zero");
         if (b == -1) { /* the one quotient that overflows */
@@ -69,8 +79,8 @@ static struct value repeat(struct jinja *j, struct value v, int64_t n) {
     return out;
 }
 
-/* The sum takes over the spare room behind a's items, so `list = list + [x]` in a loop is linear; lists are
- * not changed once made, and a has no room left that a second sum could take. */
+/* The sum takes over the spare room behind a's items, so `list = list + [x]` in a loop is linear;
+ * lists are not changed once made, and a has no room left that a second sum could take. */
 static struct value join_lists(struct jinja *j, struct value a, struct value b) {
     struct value out = list_new(j, a.kind);
     if (j->failed) return out;
@@ -80,7 +90,9 @@ static struct value join_lists(struct jinja *j, struct value a, struct value b) 
     return out;
 }
 
-static bool repeats(struct value v) { return v.kind == V_STRING || v.kind == V_LIST || v.kind == V_TUPLE; }
+static bool repeats(struct value v) {
+    return v.kind == V_STRING || v.kind == V_LIST || v.kind == V_TUPLE;
+}
 
 struct value jinja_binary(struct jinja *j, int op, struct value a, struct value b) {
     char name[3] = {(char)(op & 255), (char)(op >> 8), 0};
@@ -92,25 +104,31 @@ struct value jinja_binary(struct jinja *j, int op, struct value a, struct value 
     if (a.kind == V_UNDEFINED) return jinja_undefined_used(j, a);
     if (op == '%' && a.kind == V_STRING) {
         struct args args = {.at = &b, .n = 1, .n_positional = 1};
-        if (b.kind == V_TUPLE) args = (struct args){.at = b.list->at, .n = b.list->n, .n_positional = b.list->n};
+        if (b.kind == V_TUPLE)
+            args = (struct args){.at = b.list->at, .n = b.list->n, .n_positional = b.list->n};
         return format_percent(j, a, &args);
     }
     if (b.kind == V_UNDEFINED) return jinja_undefined_used(j, b);
     if (op == '+' && a.kind == V_STRING && b.kind == V_STRING) {
         if (a.flag != b.flag) { /* Markup escapes what it meets */
-            if (a.flag) b = jinja_escape(j, b);
-            else a = jinja_escape(j, a);
+            if (a.flag)
+                b = jinja_escape(j, b);
+            else
+                a = jinja_escape(j, a);
         }
         return j->failed ? v_undefined() : jinja_concat(j, a, b);
     }
-    if (op == '+' && a.kind == b.kind && (a.kind == V_LIST || a.kind == V_TUPLE)) return join_lists(j, a, b);
+    if (op == '+' && a.kind == b.kind && (a.kind == V_LIST || a.kind == V_TUPLE))
+        return join_lists(j, a, b);
     if (op == '*' && repeats(a) && is_int(b)) return repeat(j, a, b.i);
     if (op == '*' && repeats(b) && is_int(a)) return repeat(j, b, a.i);
-    return jinja_fail(j, "unsupported operands for %s: '%s' and '%s'", name, type_name(a), type_name(b));
+    return jinja_fail(j, "unsupported operands for %s: '%s' and '%s'", name, type_name(a),
+                      type_name(b));
 }
 
 /* A bound of a slice: clamped into [low, high] after negative ones count from the end. */
-static int64_t bound(struct jinja *j, struct value v, int64_t n, int64_t otherwise, int64_t low, int64_t high) {
+static int64_t bound(struct jinja *j, struct value v, int64_t n, int64_t otherwise, int64_t low,
+                     int64_t high) {
     if (v.kind == V_NONE) return otherwise;
     if (!is_int(v)) {
         if (v.kind == V_UNDEFINED) jinja_undefined_used(j, v);
@@ -121,7 +139,8 @@ static int64_t bound(struct jinja *j, struct value v, int64_t n, int64_t otherwi
     return v.i < low ? low : v.i > high ? high : v.i;
 }
 
-struct value jinja_slice(struct jinja *j, struct value v, struct value from, struct value to, struct value by) {
+struct value jinja_slice(struct jinja *j, struct value v, struct value from, struct value to,
+                         struct value by) {
     int64_t n, start, stop, step;
     struct build b = build_new(j);
     struct value out;
@@ -131,7 +150,10 @@ struct value jinja_slice(struct jinja *j, struct value v, struct value from, str
         return jinja_fail(j, "'%s' object cannot be sliced", type_name(v));
     n = jinja_length(j, v);
     if (by.kind != V_NONE && !is_int(by)) return jinja_fail(j, "slice indices must be integers");
-    step = by.kind == V_NONE ? 1 : by.i < INT32_MIN ? INT32_MIN : by.i > INT32_MAX ? INT32_MAX : by.i;
+    step = by.kind == V_NONE  ? 1
+           : by.i < INT32_MIN ? INT32_MIN
+           : by.i > INT32_MAX ? INT32_MAX
+                              : by.i;
     if (step == 0) return jinja_fail(j, "slice step cannot be zero");
     start = bound(j, from, n, step < 0 ? n - 1 : 0, step < 0 ? -1 : 0, step < 0 ? n - 1 : n);
     stop = bound(j, to, n, step < 0 ? -1 : n, step < 0 ? -1 : 0, step < 0 ? n - 1 : n);

@@ -22,8 +22,10 @@ PLAIN(t_string, v.kind == V_STRING)
 PLAIN(t_mapping, v.kind == V_DICT)
 PLAIN(t_escaped, v.kind == V_STRING && v.flag)
 PLAIN(t_callable, v.kind >= V_LOOP && v.kind != V_CYCLER)
-PLAIN(t_iterable, is_sequence(v) || v.kind == V_STRING || v.kind == V_DICT || v.kind == V_UNDEFINED || v.kind == V_LOOP)
-PLAIN(t_sequence, (is_sequence(v) && v.kind != V_GENERATOR && v.kind != V_VIEW) || v.kind == V_STRING || v.kind == V_DICT || v.kind == V_UNDEFINED)
+PLAIN(t_iterable, is_sequence(v) || v.kind == V_STRING || v.kind == V_DICT ||
+                      v.kind == V_UNDEFINED || v.kind == V_LOOP)
+PLAIN(t_sequence, (is_sequence(v) && v.kind != V_GENERATOR && v.kind != V_VIEW) ||
+                      v.kind == V_STRING || v.kind == V_DICT || v.kind == V_UNDEFINED)
 PLAIN(t_filter, jinja_filter(v) != NULL)
 PLAIN(t_test, jinja_test(v) != NULL)
 
@@ -57,26 +59,66 @@ COMPARE(t_le, jinja_compare(j, v, w) <= 0)
 COMPARE(t_gt, jinja_compare(j, v, w) > 0)
 COMPARE(t_ge, jinja_compare(j, v, w) >= 0)
 COMPARE(t_in, jinja_contains(j, w, v))
-COMPARE(t_sameas, v.kind == w.kind && (v.kind <= V_STRING ? jinja_equal(j, v, w) : v.s == w.s && v.n == w.n))
+COMPARE(t_sameas,
+        v.kind == w.kind && (v.kind <= V_STRING ? jinja_equal(j, v, w) : v.s == w.s && v.n == w.n))
 
 static struct value remainder_is(struct jinja *j, struct value v, int64_t by, int64_t wanted) {
     v = jinja_binary(j, '%', v, v_int(by));
     return v_bool(!j->failed && jinja_equal(j, v, v_int(wanted)));
 }
-TEST(t_even) { (void)a; return remainder_is(j, v, 2, 0); }
-TEST(t_odd) { (void)a; return remainder_is(j, v, 2, 1); }
-TEST(t_divisible) { return remainder_is(j, v, arg_int(j, a, 0, "num", 0), 0); }
+TEST(t_even) {
+    (void)a;
+    return remainder_is(j, v, 2, 0);
+}
+TEST(t_odd) {
+    (void)a;
+    return remainder_is(j, v, 2, 1);
+}
+TEST(t_divisible) {
+    return remainder_is(j, v, arg_int(j, a, 0, "num", 0), 0);
+}
 
 builtin jinja_test(struct value name) {
     static const struct row rows[] = {
-        {"!=", t_ne}, {"<", t_lt}, {"<=", t_le}, {"==", t_eq}, {">", t_gt}, {">=", t_ge}, {"boolean", t_boolean},
-        {"callable", t_callable}, {"defined", t_defined}, {"divisibleby", t_divisible}, {"eq", t_eq},
-        {"equalto", t_eq}, {"escaped", t_escaped}, {"even", t_even}, {"false", t_false}, {"filter", t_filter},
-        {"float", t_float}, {"ge", t_ge}, {"greaterthan", t_gt}, {"gt", t_gt}, {"in", t_in}, {"integer", t_integer},
-        {"iterable", t_iterable}, {"le", t_le}, {"lessthan", t_lt}, {"lower", t_lower}, {"lt", t_lt},
-        {"mapping", t_mapping}, {"ne", t_ne}, {"none", t_none}, {"number", t_number}, {"odd", t_odd},
-        {"sameas", t_sameas}, {"sequence", t_sequence}, {"string", t_string}, {"test", t_test}, {"true", t_true},
-        {"undefined", t_undefined}, {"upper", t_upper},
+        {"!=", t_ne},
+        {"<", t_lt},
+        {"<=", t_le},
+        {"==", t_eq},
+        {">", t_gt},
+        {">=", t_ge},
+        {"boolean", t_boolean},
+        {"callable", t_callable},
+        {"defined", t_defined},
+        {"divisibleby", t_divisible},
+        {"eq", t_eq},
+        {"equalto", t_eq},
+        {"escaped", t_escaped},
+        {"even", t_even},
+        {"false", t_false},
+        {"filter", t_filter},
+        {"float", t_float},
+        {"ge", t_ge},
+        {"greaterthan", t_gt},
+        {"gt", t_gt},
+        {"in", t_in},
+        {"integer", t_integer},
+        {"iterable", t_iterable},
+        {"le", t_le},
+        {"lessthan", t_lt},
+        {"lower", t_lower},
+        {"lt", t_lt},
+        {"mapping", t_mapping},
+        {"ne", t_ne},
+        {"none", t_none},
+        {"number", t_number},
+        {"odd", t_odd},
+        {"sameas", t_sameas},
+        {"sequence", t_sequence},
+        {"string", t_string},
+        {"test", t_test},
+        {"true", t_true},
+        {"undefined", t_undefined},
+        {"upper", t_upper},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (v_is(name, rows[i].name)) return rows[i].call;

@@ -1,4 +1,4 @@
-/* Values: the region they live in, building strings, equality and order, printing as Python prints. */
+/* Values: the region they live in, building strings, containers, equality and order. */
 #include "text/jinja_impl.h"
 
 struct chunk {
@@ -8,7 +8,7 @@ struct chunk {
 
 enum { ALIGN = 8, CHUNK_MIN = 16384, CHUNK_MAX = 1 << 20 };
 
-/* ---- failure and bounds ------------------------------------------------------------------------------ */
+/* ---- failure and bounds ---------------------------------------------------------------------- */
 static void place(struct jinja *j) {
     if (!j->fail) return;
     j->fail->line = j->fail->column = 1;
@@ -16,7 +16,8 @@ static void place(struct jinja *j) {
         if (j->source[i] == '\n') {
             j->fail->line++;
             j->fail->column = 1;
-        } else if (((uint8_t)j->source[i] & 0xc0) != 0x80) j->fail->column++;
+        } else if (((uint8_t)j->source[i] & 0xc0) != 0x80)
+            j->fail->column++;
     }
 }
 
@@ -28,7 +29,8 @@ struct value jinja_fail(struct jinja *j, const char *format, ...) {
         fmt_v(text, sizeof text, format, args);
         va_end(args);
         j->failed = true;
-        for (size_t n = strlen(text), i = n; n == sizeof text - 1 && i-- > n - 4;) /* no torn character */
+        for (size_t n = strlen(text), i = n;
+             n == sizeof text - 1 && i-- > n - 4;) /* no torn character */
             if (((uint8_t)text[i] & 0xc0) != 0x80) {
                 if ((uint8_t)text[i] >= 0xc0) text[i] = 0;
                 break;
@@ -59,7 +61,7 @@ bool jinja_steps(struct jinja *j, uint64_t n) {
     return !j->failed;
 }
 
-/* ---- the region -------------------------------------------------------------------------------------- */
+/* ---- the region ------------------------------------------------------------------------------ */
 static bool room(struct jinja *j, size_t bytes) {
     size_t want = j->taken < CHUNK_MIN ? CHUNK_MIN : j->taken > CHUNK_MAX ? CHUNK_MAX : j->taken;
     struct chunk *c;
@@ -120,7 +122,7 @@ struct name *jinja_name(struct jinja *j, const char *s, size_t n) {
     return m;
 }
 
-/* ---- strings ----------------------------------------------------------------------------------------- */
+/* ---- strings --------------------------------------------------------------------------------- */
 void build_add(struct build *b, const char *s, size_t n) {
     struct jinja *j = b->j;
     if (!jinja_steps(j, n / 64)) return;
@@ -169,7 +171,8 @@ struct value jinja_str(struct jinja *j, struct value v) {
     return build_end(&b);
 }
 
-/* a where it is the last thing in the region grows in place, so `text = text + part` in a loop is linear. */
+/* a where it is the last thing in the region grows in place, so `text = text + part` in a loop is
+ * linear. */
 struct value jinja_concat(struct jinja *j, struct value a, struct value b) {
     struct build out = {.j = j, .s = (char *)(uintptr_t)a.s, .n = a.n, .cap = a.n};
     struct value v;
@@ -187,16 +190,23 @@ struct value jinja_escape(struct jinja *j, struct value v) {
     v = jinja_str(j, v);
     if (j->failed || v.flag) return v;
     for (uint32_t i = 0; i < v.n && !j->failed; i++) {
-        int k = v.s[i] == '&' ? 0 : v.s[i] == '<' ? 1 : v.s[i] == '>' ? 2 : v.s[i] == '"' ? 3 : v.s[i] == '\'' ? 4 : 5;
-        if (k < 5) build_text(&b, names[k]);
-        else build_char(&b, v.s[i]);
+        int k = v.s[i] == '&'    ? 0
+                : v.s[i] == '<'  ? 1
+                : v.s[i] == '>'  ? 2
+                : v.s[i] == '"'  ? 3
+                : v.s[i] == '\'' ? 4
+                                 : 5;
+        if (k < 5)
+            build_text(&b, names[k]);
+        else
+            build_char(&b, v.s[i]);
     }
     v = build_end(&b);
     v.flag = v.kind == V_STRING;
     return v;
 }
 
-/* ---- containers -------------------------------------------------------------------------------------- */
+/* ---- containers ------------------------------------------------------------------------------ */
 /* An array of twice the size with the old content, or NULL. */
 static void *twice(struct jinja *j, const void *old, uint32_t n, uint32_t *cap, size_t size) {
     uint32_t now = *cap ? *cap * 2 : 4;
@@ -234,7 +244,8 @@ struct value *dict_get(struct jinja *j, const struct dict *d, struct value key) 
         struct value *k = &d->at[i].key;
         if (k->kind == V_STRING && key.kind == V_STRING) {
             if (k->n == key.n && memcmp(k->s, key.s, key.n) == 0) return &d->at[i].value;
-        } else if (jinja_equal(j, *k, key)) return &d->at[i].value;
+        } else if (jinja_equal(j, *k, key))
+            return &d->at[i].value;
         if (i % 4 == 3 && !jinja_steps(j, 1)) return NULL;
     }
     return NULL;
@@ -242,7 +253,8 @@ struct value *dict_get(struct jinja *j, const struct dict *d, struct value key) 
 
 void dict_set(struct jinja *j, struct dict *d, struct value key, struct value v) {
     struct value *old;
-    if (key.kind == V_UNDEFINED || (key.kind >= V_LIST && key.kind != V_TUPLE && key.kind <= V_DICT)) {
+    if (key.kind == V_UNDEFINED ||
+        (key.kind >= V_LIST && key.kind != V_TUPLE && key.kind <= V_DICT)) {
         jinja_fail(j, "unhashable type: '%s'", type_name(key));
         return;
     }
@@ -278,23 +290,24 @@ bool jinja_items(struct jinja *j, struct value v, struct list *out) {
         if (v.flag == UNSAFE) jinja_undefined_used(j, v);
     } else if (v.kind == V_LOOP) {
         jinja_fail(j, "a loop cannot be looped over");
-    } else jinja_fail(j, "'%s' object is not iterable", type_name(v));
+    } else
+        jinja_fail(j, "'%s' object is not iterable", type_name(v));
     return !j->failed;
 }
 
-/* ---- kinds, truth, equality, order -------------------------------------------------------------------- */
+/* ---- kinds, truth, equality, order ----------------------------------------------------------- */
 const char *type_name(struct value v) {
     static const char *const names[] = {
-        "Undefined", "NoneType", "bool", "int", "float", "int", "str", "list", "tuple", "range", "dict view",
-        "generator", "dict", "Namespace", "LoopContext", "Macro", "function", "method", "Cycler"};
+        "Undefined",   "NoneType", "bool",     "int",       "float",     "int",  "str",
+        "list",        "tuple",    "range",    "dict view", "generator", "dict", "Namespace",
+        "LoopContext", "Macro",    "function", "method",    "Cycler"};
     return names[v.kind];
 }
 
 struct value jinja_undefined_used(struct jinja *j, struct value v) {
     if (v.flag == UNSAFE)
         return jinja_fail(j, "access to attribute '%.*s' is unsafe", (int)v.n, v.s);
-    if (v.flag == 1 + V_NONE)
-        return jinja_fail(j, "'None' has no attribute '%.*s'", (int)v.n, v.s);
+    if (v.flag == 1 + V_NONE) return jinja_fail(j, "'None' has no attribute '%.*s'", (int)v.n, v.s);
     if (v.flag)
         return jinja_fail(j, "'%s object' has no attribute '%.*s'",
                           type_name((struct value){.kind = (uint8_t)(v.flag - 1)}), (int)v.n, v.s);
@@ -304,17 +317,24 @@ struct value jinja_undefined_used(struct jinja *j, struct value v) {
 bool jinja_true(struct value v) {
     switch (v.kind) {
     case V_UNDEFINED:
-    case V_NONE: return false;
+    case V_NONE:
+        return false;
     case V_BOOL:
-    case V_INT: return v.i != 0;
-    case V_FLOAT: return v.d != 0;
-    case V_STRING: return v.n > 0;
+    case V_INT:
+        return v.i != 0;
+    case V_FLOAT:
+        return v.d != 0;
+    case V_STRING:
+        return v.n > 0;
     case V_LIST:
     case V_TUPLE:
     case V_RANGE:
-    case V_VIEW: return v.list->n > 0;
-    case V_DICT: return v.dict->n > 0;
-    default: return true;
+    case V_VIEW:
+        return v.list->n > 0;
+    case V_DICT:
+        return v.dict->n > 0;
+    default:
+        return true;
     }
 }
 
@@ -323,12 +343,15 @@ bool jinja_deeper(struct jinja *j) {
     return jinja_steps(j, 1);
 }
 
-static int order(double a, double b) { return a < b ? -1 : a > b; }
+static int order(double a, double b) {
+    return a < b ? -1 : a > b;
+}
 
 static bool same_items(struct jinja *j, struct value a, struct value b) {
     bool same = a.list->n == b.list->n && jinja_deeper(j);
     if (same)
-        for (uint32_t i = 0; i < a.list->n && same; i++) same = jinja_equal(j, a.list->at[i], b.list->at[i]);
+        for (uint32_t i = 0; i < a.list->n && same; i++)
+            same = jinja_equal(j, a.list->at[i], b.list->at[i]);
     j->depth--;
     return same;
 }
@@ -350,9 +373,11 @@ bool jinja_equal(struct jinja *j, struct value a, struct value b) {
     if (a.kind != b.kind) return false;
     switch (a.kind) {
     case V_UNDEFINED:
-    case V_NONE: return true;
+    case V_NONE:
+        return true;
     case V_BIG:
-    case V_STRING: return a.n == b.n && jinja_steps(j, a.n / 64) && memcmp(a.s, b.s, a.n) == 0;
+    case V_STRING:
+        return a.n == b.n && jinja_steps(j, a.n / 64) && memcmp(a.s, b.s, a.n) == 0;
     case V_LIST:
     case V_TUPLE:
     case V_RANGE: {
@@ -367,7 +392,8 @@ bool jinja_equal(struct jinja *j, struct value a, struct value b) {
         j->depth = depth;
         return same;
     }
-    default: return a.list == b.list;
+    default:
+        return a.list == b.list;
     }
 }
 
@@ -425,127 +451,35 @@ int64_t jinja_length(struct jinja *j, struct value v) {
     return -1;
 }
 
-/* ---- printing ---------------------------------------------------------------------------------------- */
-static void repr_string(struct build *b, struct value v) {
-    bool has_single = false, has_double = false;
-    char quote, hex[12];
-    for (uint32_t i = 0; i < v.n; i++) {
-        has_single |= v.s[i] == '\'';
-        has_double |= v.s[i] == '"';
-    }
-    quote = has_single && !has_double ? '"' : '\'';
-    build_char(b, quote);
-    for (size_t i = 0, from = 0; i < v.n && !b->j->failed; from = i) {
-        uint32_t c = code_point(v.s, v.n, &i);
-        if (c == '\n') build_text(b, "\\n");
-        else if (c == '\r') build_text(b, "\\r");
-        else if (c == '\t') build_text(b, "\\t");
-        else if (c == '\\' || c == (uint8_t)quote) {
-            build_char(b, '\\');
-            build_char(b, (char)c);
-        } else if (is_printable(c)) build_add(b, v.s + from, i - from);
-        else {
-            fmt(hex, sizeof hex, c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)c);
-            build_text(b, hex);
-        }
-    }
-    build_char(b, quote);
-}
-
-static void repr_items(struct build *b, const struct list *l, const char *open, const char *close) {
-    build_text(b, open);
-    for (uint32_t i = 0; i < l->n && !b->j->failed; i++) {
-        if (i) build_text(b, ", ");
-        build_repr(b, l->at[i]);
-    }
-    build_text(b, close);
-}
-
-static void repr_dict(struct build *b, const struct dict *d) {
-    build_char(b, '{');
-    for (uint32_t i = 0; i < d->n && !b->j->failed; i++) {
-        if (i) build_text(b, ", ");
-        build_repr(b, d->at[i].key);
-        build_text(b, ": ");
-        build_repr(b, d->at[i].value);
-    }
-    build_char(b, '}');
-}
-
-static void repr_range(struct build *b, const struct list *l) {
-    char text[80];
-    if (l->step == 1) fmt(text, sizeof text, "range(%lld, %lld)", (long long)l->start, (long long)l->stop);
-    else
-        fmt(text, sizeof text, "range(%lld, %lld, %lld)", (long long)l->start, (long long)l->stop,
-            (long long)l->step);
-    build_text(b, text);
-}
-
-void build_repr(struct build *b, struct value v) {
-    char text[32];
-    if (!jinja_deeper(b->j)) return;
-    switch (v.kind) {
-    case V_UNDEFINED: build_text(b, "Undefined"); break;
-    case V_NONE: build_text(b, "None"); break;
-    case V_BOOL: build_text(b, v.i ? "True" : "False"); break;
-    case V_INT:
-        fmt(text, sizeof text, "%lld", (long long)v.i);
-        build_text(b, text);
-        break;
-    case V_FLOAT: build_float(b, v.d); break;
-    case V_BIG: build_add(b, v.s, v.n); break;
-    case V_STRING:
-        if (v.flag) build_text(b, "Markup(");
-        repr_string(b, v);
-        if (v.flag) build_char(b, ')');
-        break;
-    case V_LIST: repr_items(b, v.list, "[", "]"); break;
-    case V_TUPLE: repr_items(b, v.list, "(", v.list->n == 1 ? ",)" : ")"); break;
-    case V_RANGE: repr_range(b, v.list); break;
-    case V_VIEW:
-        repr_items(b, v.list, v.flag == 'k' ? "dict_keys([" : v.flag == 'v' ? "dict_values([" : "dict_items([", "])");
-        break;
-    case V_DICT: repr_dict(b, v.dict); break;
-    case V_NAMESPACE:
-        build_text(b, "<Namespace ");
-        repr_dict(b, v.dict);
-        build_char(b, '>');
-        break;
-    default:
-        build_char(b, '<');
-        build_text(b, type_name(v));
-        build_char(b, '>');
-    }
-    b->j->depth--;
-}
-
-void build_value(struct build *b, struct value v) {
-    if (v.kind == V_STRING) build_add(b, v.s, v.n);
-    else if (v.kind != V_UNDEFINED) build_repr(b, v);
-    else if (v.flag == UNSAFE) jinja_undefined_used(b->j, v);
-}
-
-/* ---- from JSON --------------------------------------------------------------------------------------- */
+/* ---- from JSON ------------------------------------------------------------------------------- */
 struct value jinja_from_json(struct jinja *j, const struct json *v) {
     struct value out;
     switch (v->kind) {
-    case JSON_NULL: return v_none();
+    case JSON_NULL:
+        return v_none();
     case JSON_FALSE:
-    case JSON_TRUE: return v_bool(v->kind == JSON_TRUE);
-    case JSON_INT: return v_int(v->integer);
+    case JSON_TRUE:
+        return v_bool(v->kind == JSON_TRUE);
+    case JSON_INT:
+        return v_int(v->integer);
     case JSON_FLOAT:
         for (uint32_t i = 0; i < v->size; i++)
-            if (v->text[i] == '.' || v->text[i] == 'e' || v->text[i] == 'E') return v_float(v->number);
+            if (v->text[i] == '.' || v->text[i] == 'e' || v->text[i] == 'E')
+                return v_float(v->number);
         return (struct value){.kind = V_BIG, .n = v->size, .s = v->text};
-    case JSON_STRING: return v_str(v->text, v->size);
-    default: break;
+    case JSON_STRING:
+        return v_str(v->text, v->size);
+    default:
+        break;
     }
     if (!jinja_deeper(j)) return v_undefined();
     out = v->kind == JSON_ARRAY ? list_new(j, V_LIST) : dict_new(j);
     for (const struct json *c = v->first; c && !j->failed; c = c->next) {
         struct value item = jinja_from_json(j, c);
-        if (v->kind == JSON_ARRAY) list_add(j, out.list, item);
-        else if (!j->failed) dict_set(j, out.dict, v_str(c->key, c->key_size), item);
+        if (v->kind == JSON_ARRAY)
+            list_add(j, out.list, item);
+        else if (!j->failed)
+            dict_set(j, out.dict, v_str(c->key, c->key_size), item);
     }
     j->depth--;
     return out;

@@ -29,7 +29,8 @@ static int refuse(struct reader *r, size_t at, const char *what) {
         if (r->text[i] == '\n') {
             line++;
             column = 1;
-        } else if (((uint8_t)r->text[i] & 0xc0) != 0x80) column++;
+        } else if (((uint8_t)r->text[i] & 0xc0) != 0x80)
+            column++;
     }
     if (r->fail) {
         r->fail->line = line;
@@ -54,10 +55,14 @@ static void put(struct reader *r, const void *p, size_t n) {
 static void put_code_point(struct reader *r, uint32_t c) {
     uint8_t b[4];
     size_t n;
-    if (c < 0x80) b[0] = (uint8_t)c, n = 1;
-    else if (c < 0x800) b[0] = (uint8_t)(0xc0 | c >> 6), n = 2;
-    else if (c < 0x10000) b[0] = (uint8_t)(0xe0 | c >> 12), n = 3;
-    else b[0] = (uint8_t)(0xf0 | c >> 18), n = 4;
+    if (c < 0x80)
+        b[0] = (uint8_t)c, n = 1;
+    else if (c < 0x800)
+        b[0] = (uint8_t)(0xc0 | c >> 6), n = 2;
+    else if (c < 0x10000)
+        b[0] = (uint8_t)(0xe0 | c >> 12), n = 3;
+    else
+        b[0] = (uint8_t)(0xf0 | c >> 18), n = 4;
     for (size_t i = 1; i < n; i++) b[i] = (uint8_t)(0x80 | ((c >> 6 * (n - 1 - i)) & 63));
     put(r, b, n);
 }
@@ -94,8 +99,10 @@ static int read_escape(struct reader *r) {
             size_t back = r->at;
             r->at += 2;
             low = hex4(r);
-            if (low >= 0xdc00 && low < 0xe000) u = 0x10000 + ((u - 0xd800) << 10) + (low - 0xdc00);
-            else r->at = back;
+            if (low >= 0xdc00 && low < 0xe000)
+                u = 0x10000 + ((u - 0xd800) << 10) + (low - 0xdc00);
+            else
+                r->at = back;
         }
         put_code_point(r, u >= 0xd800 && u < 0xe000 ? 0xfffd : (uint32_t)u); /* half a pair */
         return SOTTO_OK;
@@ -191,10 +198,14 @@ static int read_value(struct reader *r, struct json *v) {
         v->kind = JSON_STRING;
         return read_string(r, &v->text, &v->size);
     }
-    if (take_word(r, "null")) v->kind = JSON_NULL;
-    else if (take_word(r, "true")) v->kind = JSON_TRUE;
-    else if (take_word(r, "false")) v->kind = JSON_FALSE;
-    else return read_number(r, v);
+    if (take_word(r, "null"))
+        v->kind = JSON_NULL;
+    else if (take_word(r, "true"))
+        v->kind = JSON_TRUE;
+    else if (take_word(r, "false"))
+        v->kind = JSON_FALSE;
+    else
+        return read_number(r, v);
     return SOTTO_OK;
 }
 
@@ -222,7 +233,8 @@ static int read_all(struct reader *r) {
         struct json *v;
         int code;
         skip_space(r);
-        if (level && fresh && r->at < r->n && r->text[r->at] == (kind[level - 1] == JSON_OBJECT ? '}' : ']')) {
+        if (level && fresh && r->at < r->n &&
+            r->text[r->at] == (kind[level - 1] == JSON_OBJECT ? '}' : ']')) {
             r->at++;
             level--;
         } else {
@@ -233,8 +245,10 @@ static int read_all(struct reader *r) {
             skip_space(r);
             if ((code = read_value(r, v))) return code;
             if (level && r->nodes) {
-                if (last[level - 1]) last[level - 1]->next = v;
-                else open[level - 1]->first = v;
+                if (last[level - 1])
+                    last[level - 1]->next = v;
+                else
+                    open[level - 1]->first = v;
                 last[level - 1] = v;
                 open[level - 1]->count++;
             }
@@ -275,11 +289,14 @@ int json_parse(struct json **out, struct heap *heap, const char *text, size_t n,
     code = read_all(&r);
     if (code) return code;
     total = heap_mul(r.n_nodes, sizeof(struct json));
-    if (total > SIZE_MAX - r.n_bytes - sizeof *block) total = SIZE_MAX;
-    else total += r.n_bytes + sizeof *block;
+    if (total > SIZE_MAX - r.n_bytes - sizeof *block)
+        total = SIZE_MAX;
+    else
+        total += r.n_bytes + sizeof *block;
     block = heap_new(heap, total);
     if (!block)
-        return fail(f, SOTTO_MEMORY, FAIL_NOWHERE, "JSON: no memory for a tree of %zu bytes", total);
+        return fail(f, SOTTO_MEMORY, FAIL_NOWHERE, "JSON: no memory for a tree of %zu bytes",
+                    total);
     block->total = total;
     r.nodes = &block->root;
     r.bytes = (char *)(r.nodes + r.n_nodes);
