@@ -15,7 +15,7 @@ struct bytes {
 };
 
 static inline struct bytes read_bytes(const char *dir, const char *name) {
-    char path[1024];
+    char path[2048];
     struct bytes b = {0};
     snprintf(path, sizeof path, "%s/%s", dir, name);
     FILE *f = fopen(path, "rb");

@@ -1,5 +1,6 @@
 /* The loader: bytes in any order and in odd pieces, ranges in the order of use, layers that arrive
  * during the prompt, split files. */
+#define _POSIX_C_SOURCE 200809L
 #include "data/gguf.h"
 #include "model_case.h"
 

@@ -12,7 +12,7 @@ static void golden_path(char *dst, size_t cap, const char *name) {
 }
 
 static void one_case(const char *cases, const char *name) {
-    char dir[1024], path[1024];
+    char dir[1024], path[2048];
     struct native_heap heap;
     struct fail f = {0};
     native_heap_init(&heap);
