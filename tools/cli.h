@@ -1,7 +1,7 @@
 /* What the commands of the sotto program share: options, an open model, output.
  *
- * File access and threads live here and not in core. Commands return the exit code: 0, 1 (it failed, a
- * sentence is on standard error) or 2 (the command line is wrong). */
+ * File access and threads live here and not in core. Commands return the exit code: 0, 1 (it
+ * failed, a sentence is on standard error) or 2 (the command line is wrong). */
 #ifndef SOTTO_TOOLS_CLI_H
 #define SOTTO_TOOLS_CLI_H
 
@@ -17,11 +17,12 @@ struct options {
     const char *tokens; /* ids with commas, instead of a prompt */
     int64_t n;          /* tokens to generate; -1: as the command sees fit */
     uint32_t threads[MAX_LIST], n_threads, context, depth, chunk, repeat;
-    int64_t pp, tg;     /* of bench; -1: default */
+    int64_t pp, tg; /* of bench; -1: default */
     uint32_t kv, arithmetic, kernel;
     double temperature, top_p, min_p, repeat_penalty, top_k; /* NaN: the model's or the default */
     uint64_t seed;
-    bool has_seed, json, help, all, greedy, special, parse, profile, ignore_eog, quiet, detokenize, lines, normalize;
+    bool has_seed, json, help, all, greedy, special, parse, profile, ignore_eog, quiet, detokenize,
+        lines, normalize;
     const char *pooling;
 };
 
@@ -36,9 +37,9 @@ struct session {
     void *threads; /* of the host, for session_close */
 };
 
-/* ---- cli_model.c ---- */
-/* Opens and reads the model of o, with a context of at least `context` tokens where o names none (0: the
- * default), n_threads threads, and one sequence. False after telling why. */
+/* ---- cli_model.c ----------------------------------------------------------------------------- */
+/* Opens and reads the model of o, with a context of at least `context` tokens where o names none
+ * (0: the default), n_threads threads, and one sequence. False after telling why. */
 bool session_open(struct session *s, const struct options *o, uint32_t context, uint32_t n_threads);
 void session_close(struct session *s);
 bool session_threads(struct session *s, uint32_t n);
@@ -46,15 +47,17 @@ bool session_threads(struct session *s, uint32_t n);
 sotto_header *read_headers(struct heap *heap, const char *path);
 /* Path of part i of n of a split model: the number in -00001-of-0000N.gguf replaced. */
 void part_path(char *dst, size_t cap, const char *path, uint32_t part, uint32_t n);
-/* Runs a batch of one sequence to its end; take(arg, row, position) for each row of logits. False after telling why. */
+/* Runs a batch of one sequence to its end; take(arg, row, position) for each row of logits. False
+ * after telling why. */
 bool evaluate(struct session *s, const uint32_t *ids, uint32_t n, uint32_t want,
               bool (*take)(void *arg, const float *row, uint32_t position), void *arg);
 /* The ids of text (or of o->tokens), malloc'ed; NULL after telling why. */
 uint32_t *tokens_of(struct session *s, const char *text, size_t n, unsigned flags, uint32_t *n_ids);
-bool model_failed(const struct session *s, int code); /* tells the failure where code is one; returns whether */
+bool model_failed(const struct session *s,
+                  int code); /* tells the failure where code is one; returns whether */
 void sampling_of(struct session *s, struct sotto_sampling *out);
 
-/* ---- sotto.c ---- */
+/* ---- sotto.c --------------------------------------------------------------------------------- */
 bool say_error(const char *format, ...) __attribute__((format(printf, 1, 2))); /* returns false */
 /* A whole file, or standard input for "-"; malloc'ed, NUL behind it. NULL after telling why. */
 char *read_text(const char *path, size_t *n);
@@ -62,13 +65,17 @@ char *read_text(const char *path, size_t *n);
 char *prompt_text(const struct options *o, const char *otherwise, size_t *n);
 void print_json(const struct sbuf *b); /* one line on standard output */
 
-/* ---- cli_sha256.c ---- */
-struct sha256 { uint32_t state[8]; uint64_t size; uint8_t block[64]; };
+/* ---- cli_sha256.c ---------------------------------------------------------------------------- */
+struct sha256 {
+    uint32_t state[8];
+    uint64_t size;
+    uint8_t block[64];
+};
 void sha256_init(struct sha256 *h);
 void sha256_add(struct sha256 *h, const void *bytes, size_t n);
 void sha256_hex(struct sha256 *h, char hex[65]);
 
-/* ---- the commands ---- */
+/* ---- the commands ---------------------------------------------------------------------------- */
 int command_run(const struct options *o);
 int command_chat(const struct options *o);
 int command_tokenize(const struct options *o);

@@ -3,7 +3,7 @@
 #include "base/sync.h"
 #include "cli.h"
 
-/* ---- logits ------------------------------------------------------------------------------------------ */
+/* ---- logits ---------------------------------------------------------------------------------- */
 struct rows {
     struct session *s;
     FILE *file;
@@ -21,7 +21,8 @@ static bool take_row(void *arg, const float *row, uint32_t position) {
         if (row[i] > row[r->best]) r->best = i;
     sha256_add(&r->hash, row, n * sizeof *row);
     r->n++;
-    if (r->file && fwrite(row, sizeof *row, n, r->file) != n) return say_error("writing the logits failed");
+    if (r->file && fwrite(row, sizeof *row, n, r->file) != n)
+        return say_error("writing the logits failed");
     return true;
 }
 
@@ -35,8 +36,11 @@ int command_logits(const struct options *o) {
     int64_t steps = o->n > 0 ? o->n : 0;
     if (!text && !o->tokens) return o->file ? 1 : 2;
     if (!session_open(&s, o, 0, 0)) return 1;
-    ids = tokens_of(&s, text, size, (o->special ? SOTTO_ADD_SPECIAL : 0u) | (o->parse ? SOTTO_PARSE_SPECIAL : 0u), &n);
-    if (ids && o->out && !(r.file = fopen(o->out, "wb"))) say_error("%s cannot be written", o->out);
+    ids = tokens_of(&s, text, size,
+                    (o->special ? SOTTO_ADD_SPECIAL : 0u) | (o->parse ? SOTTO_PARSE_SPECIAL : 0u),
+                    &n);
+    if (ids && o->out && !(r.file = fopen(o->out, "wb")))
+        say_error("%s cannot be written", o->out);
     else if (ids) {
         struct sbuf b = sbuf_new(&s.heap.heap);
         sha256_init(&r.hash);
@@ -48,8 +52,10 @@ int command_logits(const struct options *o) {
             ok = evaluate(&s, &id, 1, SOTTO_WANT_LAST, take_row, &r);
         }
         sha256_hex(&r.hash, hex);
-        sbuf_fmt(&b, "],\"rows\":%u,\"vocabulary\":%u,\"next\":%u,\"threads\":%u,\"logitsSha256\":\"%s\"}", r.n, sotto_n_vocab(s.model),
-                 r.best, s.n_threads, hex);
+        sbuf_fmt(
+            &b,
+            "],\"rows\":%u,\"vocabulary\":%u,\"next\":%u,\"threads\":%u,\"logitsSha256\":\"%s\"}",
+            r.n, sotto_n_vocab(s.model), r.best, s.n_threads, hex);
         if (ok) print_json(&b);
         sbuf_free(&b);
     }
@@ -60,7 +66,7 @@ int command_logits(const struct options *o) {
     return ok ? 0 : 1;
 }
 
-/* ---- perplexity -------------------------------------------------------------------------------------- */
+/* ---- perplexity ------------------------------------------------------------------------------ */
 struct score {
     struct session *s;
     const uint32_t *ids;
@@ -97,29 +103,40 @@ int command_perplexity(const struct options *o) {
     }
     text = prompt_text(o, NULL, &size);
     /* a text has at most one token a byte, and the special ones */
-    if (!text || !session_open(&s, o, size + 8 < 1u << 20 ? (uint32_t)size / 2 + 64 : 1u << 19, 0)) {
+    if (!text ||
+        !session_open(&s, o, size + 8 < 1u << 20 ? (uint32_t)size / 2 + 64 : 1u << 19, 0)) {
         free(text);
         return 1;
     }
     ids = tokens_of(&s, text, size, o->special ? SOTTO_ADD_SPECIAL : 0u, &c.n);
     c.ids = ids;
-    if (ids && c.n < 2) say_error("the text is too short");
+    if (ids && c.n < 2)
+        say_error("the text is too short");
     else if (ids && (c.logprob = calloc(c.n, sizeof *c.logprob))) {
         double start = clock_ms();
         ok = true;
         for (uint32_t at = 0; ok && at < c.n; at += o->chunk) {
-            ok = evaluate(&s, ids + at, c.n - at < o->chunk ? c.n - at : o->chunk, SOTTO_WANT_ALL, take_score, &c);
-            if (ok && !o->json && !o->quiet) fprintf(stderr, "\r%u of %u tokens", at + o->chunk < c.n ? at + o->chunk : c.n, c.n);
+            ok = evaluate(&s, ids + at, c.n - at < o->chunk ? c.n - at : o->chunk, SOTTO_WANT_ALL,
+                          take_score, &c);
+            if (ok && !o->json && !o->quiet)
+                fprintf(stderr, "\r%u of %u tokens", at + o->chunk < c.n ? at + o->chunk : c.n,
+                        c.n);
         }
         if (ok && o->out) {
             FILE *file = fopen(o->out, "wb");
-            ok = file && fwrite(c.logprob, sizeof *c.logprob, c.n - 1, file) == c.n - 1 && fclose(file) == 0;
+            ok = file && fwrite(c.logprob, sizeof *c.logprob, c.n - 1, file) == c.n - 1 &&
+                 fclose(file) == 0;
             if (!ok) say_error("%s cannot be written", o->out);
         }
         if (ok) {
             double nll = c.sum / (c.n - 1), ms = clock_ms() - start;
-            if (o->json) printf("{\"tokens\":%u,\"scored\":%u,\"meanNll\":%.9g,\"perplexity\":%.9g,\"ms\":%.0f}\n", c.n, c.n - 1, nll, d_exp(nll), ms);
-            else printf("\nperplexity %.4f (mean negative log-likelihood %.6f over %u tokens)\n", d_exp(nll), nll, c.n - 1);
+            if (o->json)
+                printf("{\"tokens\":%u,\"scored\":%u,\"meanNll\":%.9g,\"perplexity\":%.9g,\"ms\":%."
+                       "0f}\n",
+                       c.n, c.n - 1, nll, d_exp(nll), ms);
+            else
+                printf("\nperplexity %.4f (mean negative log-likelihood %.6f over %u tokens)\n",
+                       d_exp(nll), nll, c.n - 1);
         }
     }
     free(c.logprob);
@@ -129,10 +146,12 @@ int command_perplexity(const struct options *o) {
     return ok ? 0 : 1;
 }
 
-/* ---- info -------------------------------------------------------------------------------------------- */
+/* ---- info ------------------------------------------------------------------------------------ */
 int command_info(const struct options *o) {
     struct native_heap heap;
-    struct sotto_options so = {.context_length = o->context, .kv_type = o->kv, .arithmetic = o->arithmetic,
+    struct sotto_options so = {.context_length = o->context,
+                               .kv_type = o->kv,
+                               .arithmetic = o->arithmetic,
                                .max_threads = o->n_threads ? o->threads[0] : 1};
     sotto_header *h;
     const char *info;
@@ -140,14 +159,18 @@ int command_info(const struct options *o) {
     h = read_headers(&heap.heap, o->model);
     if (!h) return 1;
     info = sotto_header_info(h, &so);
-    if (!info) say_error("%s", sotto_header_fail(h)->text);
-    else if (o->json) puts(info);
+    if (!info)
+        say_error("%s", sotto_header_fail(h)->text);
+    else if (o->json)
+        puts(info);
     else { /* one member of the outer object a line */
         int level = 0;
         bool string = false;
         for (const char *p = info; *p; p++) {
-            if (string && *p == '\\') putchar(*p++);
-            else if (*p == '"') string = !string;
+            if (string && *p == '\\')
+                putchar(*p++);
+            else if (*p == '"')
+                string = !string;
             if (!string) level += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
             putchar(*p);
             if (!string && level == 1 && (*p == ',' || p == info)) fputs("\n  ", stdout);
@@ -158,7 +181,7 @@ int command_info(const struct options *o) {
     return info ? 0 : 1;
 }
 
-/* ---- bench ------------------------------------------------------------------------------------------- */
+/* ---- bench ----------------------------------------------------------------------------------- */
 static int by_size(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
@@ -173,8 +196,10 @@ static void fill(struct session *s, uint32_t *ids, uint32_t n) {
     }
 }
 
-/* One measurement: prompt of n at depth, or n single tokens; tokens a second, negative on failure. */
-static double measure(struct session *s, const uint32_t *ids, uint32_t n, uint32_t depth, bool prompt) {
+/* One measurement: prompt of n at depth, or n single tokens; tokens a second, negative on failure.
+ */
+static double measure(struct session *s, const uint32_t *ids, uint32_t n, uint32_t depth,
+                      bool prompt) {
     double start;
     if (model_failed(s, sotto_seq_truncate(s->seq, depth))) return -1;
     start = clock_ms();
@@ -191,15 +216,19 @@ static bool bench_one(struct session *s, const uint32_t *ids, uint32_t n, bool p
     uint32_t repeat = o->repeat > 64 ? 64 : o->repeat;
     int width = snprintf(test, sizeof test, prompt ? "pp%u" : "tg%u", n);
     if (o->depth) snprintf(test + width, sizeof test - (size_t)width, "@d%u", o->depth);
-    if (measure(s, ids, prompt ? n : n < 4 ? n : 4, o->depth, prompt) < 0) return false; /* warm-up */
+    if (measure(s, ids, prompt ? n : n < 4 ? n : 4, o->depth, prompt) < 0)
+        return false; /* warm-up */
     if (o->profile) sotto_profile_start(s->model);
     for (uint32_t i = 0; i < repeat; i++)
         if ((speed[i] = measure(s, ids, n, o->depth, prompt)) < 0) return false;
     qsort(speed, repeat, sizeof *speed, by_size);
     if (o->json)
-        printf("{\"engine\":\"sotto\",\"host\":\"native\",\"threads\":%u,\"test\":\"%s\",\"median\":%.3f,\"min\":%.3f,\"max\":%.3f,\"unit\":\"tokens/s\"}\n",
+        printf("{\"engine\":\"sotto\",\"host\":\"native\",\"threads\":%u,\"test\":\"%s\","
+               "\"median\":%.3f,\"min\":%.3f,\"max\":%.3f,\"unit\":\"tokens/s\"}\n",
                s->n_threads, test, speed[repeat / 2], speed[0], speed[repeat - 1]);
-    else printf("%-14s %u threads  %10.2f tokens/s  (%.2f to %.2f)\n", test, s->n_threads, speed[repeat / 2], speed[0], speed[repeat - 1]);
+    else
+        printf("%-14s %u threads  %10.2f tokens/s  (%.2f to %.2f)\n", test, s->n_threads,
+               speed[repeat / 2], speed[0], speed[repeat - 1]);
     fflush(stdout);
     if (o->profile) {
         const char *profile = sotto_profile(s->model);
@@ -210,7 +239,8 @@ static bool bench_one(struct session *s, const uint32_t *ids, uint32_t n, bool p
 
 int command_bench(const struct options *o) {
     struct session s;
-    uint32_t pp = o->pp < 0 ? 256 : (uint32_t)o->pp, tg = o->tg < 0 ? 64 : (uint32_t)o->tg, most = 1, longest;
+    uint32_t pp = o->pp < 0 ? 256 : (uint32_t)o->pp, tg = o->tg < 0 ? 64 : (uint32_t)o->tg,
+             most = 1, longest;
     uint32_t *ids;
     bool ok;
     for (uint32_t i = 0; i < o->n_threads; i++) most = o->threads[i] > most ? o->threads[i] : most;
@@ -223,7 +253,9 @@ int command_bench(const struct options *o) {
         if (o->depth) ok = evaluate(&s, ids, o->depth, SOTTO_WANT_NONE, NULL, NULL);
     }
     for (uint32_t i = 0; ok && i < (o->n_threads ? o->n_threads : 1); i++) {
-        if (o->n_threads) ok = session_threads(&s, o->threads[i] < s.pool.n_joined + 1 ? o->threads[i] : s.pool.n_joined + 1);
+        if (o->n_threads)
+            ok = session_threads(&s, o->threads[i] < s.pool.n_joined + 1 ? o->threads[i]
+                                                                         : s.pool.n_joined + 1);
         if (ok && pp) ok = bench_one(&s, ids + o->depth, pp, true);
         if (ok && tg) ok = bench_one(&s, ids + o->depth, tg, false);
     }

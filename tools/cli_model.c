@@ -1,4 +1,5 @@
-/* Models for the command line: reading files into the engine, threads, batches, sampling defaults. */
+/* Models for the command line: reading files into the engine, threads, batches, sampling defaults.
+ */
 #include "base/sync.h"
 #include "cli.h"
 #include "text/json.h"
@@ -9,14 +10,18 @@
 #include <unistd.h>
 #endif
 
-/* ---- threads ----------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 #ifdef __wasi__
-static uint32_t default_threads(void) { return 1; }
+static uint32_t default_threads(void) {
+    return 1;
+}
 static uint32_t start_threads(struct session *s, uint32_t n) {
     (void)s, (void)n;
     return 1;
 }
-static void stop_threads(struct session *s) { (void)s; }
+static void stop_threads(struct session *s) {
+    (void)s;
+}
 #else
 struct worker {
     pthread_t thread;
@@ -46,7 +51,8 @@ static uint32_t start_threads(struct session *s, uint32_t n) {
         if (pthread_create(&w[i].thread, NULL, work, &w[i])) break;
         started++;
     }
-    for (int tries = 0; word_load(&s->pool.n_joined) + 1 < started && tries < 10000; tries++) usleep(100);
+    for (int tries = 0; word_load(&s->pool.n_joined) + 1 < started && tries < 10000; tries++)
+        usleep(100);
     return word_load(&s->pool.n_joined) + 1;
 }
 
@@ -59,11 +65,12 @@ static void stop_threads(struct session *s) {
 }
 #endif
 
-/* ---- files ------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 void part_path(char *dst, size_t cap, const char *path, uint32_t part, uint32_t n) {
     size_t size = strlen(path), tail = strlen("-00001-of-00001.gguf");
     snprintf(dst, cap, "%s", path);
-    if (n < 2 || size < tail || size >= cap || strncmp(path + size - tail, "-00001-of-", 10) != 0) return;
+    if (n < 2 || size < tail || size >= cap || strncmp(path + size - tail, "-00001-of-", 10) != 0)
+        return;
     snprintf(dst + size - tail, cap - (size - tail), "-%05u-of-%05u.gguf", part + 1, n);
 }
 
@@ -77,7 +84,8 @@ static bool read_header(sotto_header *h, const char *path, uint32_t part) {
     file = fopen(name, "rb");
     if (!file) return say_error("%s cannot be opened", name);
     buffer = malloc(cap);
-    while (buffer && code == SOTTO_MORE && (n = fread(buffer, 1, cap, file)) > 0) code = sotto_header_push(h, part, buffer, n);
+    while (buffer && code == SOTTO_MORE && (n = fread(buffer, 1, cap, file)) > 0)
+        code = sotto_header_push(h, part, buffer, n);
     free(buffer);
     fclose(file);
     if (code == SOTTO_OK) return true;
@@ -90,14 +98,17 @@ sotto_header *read_headers(struct heap *heap, const char *path) {
     bool ok = h && read_header(h, path, 0);
     for (uint32_t i = 1; ok && i < sotto_header_parts(h); i++) ok = read_header(h, path, i);
     if (ok) return h;
-    if (h) sotto_header_free(h);
-    else say_error("no memory");
+    if (h)
+        sotto_header_free(h);
+    else
+        say_error("no memory");
     return NULL;
 }
 
 /* The bytes of one range, straight to where the engine wants them. */
 static bool feed_range(struct session *s, FILE *file, const char *name, struct sotto_range r) {
-    if (fseeko(file, (off_t)r.offset, SEEK_SET)) return say_error("%s: cannot seek to %llu", name, (unsigned long long)r.offset);
+    if (fseeko(file, (off_t)r.offset, SEEK_SET))
+        return say_error("%s: cannot seek to %llu", name, (unsigned long long)r.offset);
     while (r.bytes) {
         size_t room = 0;
         void *to = sotto_feed_target(s->model, r.part, r.offset, &room);
@@ -119,9 +130,12 @@ static bool feed_all(struct session *s, const char *path, uint32_t n_parts) {
     bool ok = true;
     for (uint32_t i = 0; ok && sotto_feed_range(s->model, i, &r) == SOTTO_OK; i++) {
         part_path(name, sizeof name, path, r.part, n_parts);
-        if (r.part >= MAX_FILES) ok = say_error("a model of more than %d files", MAX_FILES);
-        else if (!files[r.part] && !(files[r.part] = fopen(name, "rb"))) ok = say_error("%s cannot be opened", name);
-        else ok = feed_range(s, files[r.part], name, r);
+        if (r.part >= MAX_FILES)
+            ok = say_error("a model of more than %d files", MAX_FILES);
+        else if (!files[r.part] && !(files[r.part] = fopen(name, "rb")))
+            ok = say_error("%s cannot be opened", name);
+        else
+            ok = feed_range(s, files[r.part], name, r);
     }
     for (int i = 0; i < MAX_FILES; i++)
         if (files[i]) fclose(files[i]);
@@ -134,8 +148,11 @@ bool session_threads(struct session *s, uint32_t n) {
     return !model_failed(s, sotto_set_threads(s->model, n));
 }
 
-bool session_open(struct session *s, const struct options *o, uint32_t context, uint32_t n_threads) {
-    struct sotto_options so = {.context_length = o->context ? o->context : context, .kv_type = o->kv, .arithmetic = o->arithmetic,
+bool session_open(struct session *s, const struct options *o, uint32_t context,
+                  uint32_t n_threads) {
+    struct sotto_options so = {.context_length = o->context ? o->context : context,
+                               .kv_type = o->kv,
+                               .arithmetic = o->arithmetic,
                                .kernel_level = o->kernel};
     struct fail f = {.code = 0};
     double start = clock_ms();
@@ -156,7 +173,8 @@ bool session_open(struct session *s, const struct options *o, uint32_t context, 
         stop_threads(s);
         return false;
     }
-    if (!feed_all(s, o->model, n_parts) || !session_threads(s, n_threads) || model_failed(s, sotto_seq_new(s->model, &s->seq))) {
+    if (!feed_all(s, o->model, n_parts) || !session_threads(s, n_threads) ||
+        model_failed(s, sotto_seq_new(s->model, &s->seq))) {
         session_close(s);
         return false;
     }
@@ -173,12 +191,14 @@ void session_close(struct session *s) {
 bool model_failed(const struct session *s, int code) {
     const struct fail *f = sotto_model_fail(s->model);
     if (code == SOTTO_OK) return false;
-    if (f->line) say_error("%s (line %u, column %u)", f->text, f->line, f->column);
-    else say_error("%s", f->text[0] ? f->text : sotto_code_name(code));
+    if (f->line)
+        say_error("%s (line %u, column %u)", f->text, f->line, f->column);
+    else
+        say_error("%s", f->text[0] ? f->text : sotto_code_name(code));
     return true;
 }
 
-/* ---- batches and text ---------------------------------------------------------------------------------- */
+/* ---- batches and text ------------------------------------------------------------------------ */
 bool evaluate(struct session *s, const uint32_t *ids, uint32_t n, uint32_t want,
               bool (*take)(void *arg, const float *row, uint32_t position), void *arg) {
     struct sotto_entry e = {.seq = s->seq, .tokens = ids, .n_tokens = n, .want = want};
@@ -212,7 +232,8 @@ static uint32_t *listed_tokens(const char *list, uint32_t *n) {
     return ids;
 }
 
-uint32_t *tokens_of(struct session *s, const char *text, size_t n, unsigned flags, uint32_t *n_ids) {
+uint32_t *tokens_of(struct session *s, const char *text, size_t n, unsigned flags,
+                    uint32_t *n_ids) {
     const uint32_t *ids;
     size_t count;
     uint32_t *copy;
@@ -237,7 +258,8 @@ void sampling_of(struct session *s, struct sotto_sampling *out) {
     double v[5] = {0.8, 0, 0.95, 0.05, 0};
     static const char *const names[] = {"temperature", "topK", "topP", "minP", "repeatPenalty"};
     const double given[5] = {o->temperature, o->top_k, o->top_p, o->min_p, o->repeat_penalty};
-    if (info && json_parse(&root, &s->heap.heap, info, strlen(info), NULL) == SOTTO_OK) own = json_get(root, "sampling");
+    if (info && json_parse(&root, &s->heap.heap, info, strlen(info), NULL) == SOTTO_OK)
+        own = json_get(root, "sampling");
     if (own) memset(v, 0, sizeof v), v[0] = 0.8;
     for (int i = 0; i < 5; i++) {
         const struct json *number = own ? json_get(own, names[i]) : NULL;
@@ -245,7 +267,10 @@ void sampling_of(struct session *s, struct sotto_sampling *out) {
         if (!isnan(given[i])) v[i] = given[i];
     }
     json_free(&s->heap.heap, root);
-    *out = (struct sotto_sampling){.temperature = (float)v[0], .top_k = v[1] > 0 ? (uint32_t)v[1] : 0, .top_p = (float)v[2],
-                                   .min_p = (float)v[3], .repeat_penalty = (float)v[4]};
+    *out = (struct sotto_sampling){.temperature = (float)v[0],
+                                   .top_k = v[1] > 0 ? (uint32_t)v[1] : 0,
+                                   .top_p = (float)v[2],
+                                   .min_p = (float)v[3],
+                                   .repeat_penalty = (float)v[4]};
     out->seed = o->has_seed ? o->seed : (uint64_t)(clock_ms() * 1e3) ^ (uintptr_t)&root;
 }

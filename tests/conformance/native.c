@@ -1,7 +1,8 @@
 /* The native engine behind a pipe, for tests/conformance/run.mjs --native.
  *
- * A request is a line, "NAME NUMBER … BYTES …", and the bytes it announces; the answer is "CODE BYTES", a
- * newline and that many bytes: what was asked for where CODE is OK, else the sentence. One model at a time. */
+ * A request is a line, "NAME NUMBER … BYTES …", and the bytes it announces; the answer is "CODE
+ * BYTES", a newline and that many bytes: what was asked for where CODE is OK, else the sentence.
+ * One model at a time. */
 #include "../../tools/native_heap.h"
 #include "api/sotto.h"
 #include <stdio.h>
@@ -18,8 +19,12 @@ static int answer(int code, const void *bytes, size_t n) {
     return code;
 }
 
-static int refuse(int code, const struct fail *f) { return answer(code, f->text, strlen(f->text)); }
-static int refused(int code) { return code == SOTTO_OK ? 0 : refuse(code, sotto_model_fail(model)); }
+static int refuse(int code, const struct fail *f) {
+    return answer(code, f->text, strlen(f->text));
+}
+static int refused(int code) {
+    return code == SOTTO_OK ? 0 : refuse(code, sotto_model_fail(model));
+}
 
 static uint8_t *take(size_t n) {
     uint8_t *bytes = malloc(n + 1);
@@ -79,7 +84,8 @@ static void open_model(const uint8_t *bytes, size_t n, const struct sotto_option
 
 static void evaluate(const uint32_t *ids, size_t n, uint32_t want) {
     struct sotto_entry e = {.seq = seq, .tokens = ids, .n_tokens = (uint32_t)n, .want = want};
-    size_t row = sotto_n_vocab(model) * sizeof(float), rows = 0, cap = (want == SOTTO_WANT_ALL ? n : 1) * row;
+    size_t row = sotto_n_vocab(model) * sizeof(float), rows = 0,
+           cap = (want == SOTTO_WANT_ALL ? n : 1) * row;
     uint8_t *out = malloc(cap ? cap : 1);
     int code = sotto_run_begin(model, &e, 1);
     if (!out) exit(1);
@@ -104,13 +110,18 @@ int main(void) {
     pool_init(&pool);
     while (fgets(line, sizeof line, stdin)) {
         unsigned long long v[6] = {0};
-        sscanf(line, "%15s %llu %llu %llu %llu %llu %llu", name, &v[0], &v[1], &v[2], &v[3], &v[4], &v[5]);
+        sscanf(line, "%15s %llu %llu %llu %llu %llu %llu", name, &v[0], &v[1], &v[2], &v[3], &v[4],
+               &v[5]);
         if (strcmp(name, "open") == 0) {
             uint8_t *bytes = take((size_t)v[4]);
-            struct sotto_options o = {.context_length = (uint32_t)v[0], .kv_type = (uint32_t)v[1], .arithmetic = (uint32_t)v[2], .batch = (uint32_t)v[3]};
+            struct sotto_options o = {.context_length = (uint32_t)v[0],
+                                      .kv_type = (uint32_t)v[1],
+                                      .arithmetic = (uint32_t)v[2],
+                                      .batch = (uint32_t)v[3]};
             open_model(bytes, (size_t)v[4], &o);
             free(bytes);
-        } else if (!model) answer(SOTTO_EINVAL, "no model is open", 16);
+        } else if (!model)
+            answer(SOTTO_EINVAL, "no model is open", 16);
         else if (strcmp(name, "tokenize") == 0) {
             uint8_t *text = take((size_t)v[1]);
             const uint32_t *ids;
@@ -129,7 +140,8 @@ int main(void) {
             uint8_t *source = take((size_t)v[1]), *variables = take((size_t)v[2]);
             const char *text;
             size_t n;
-            int code = sotto_template(model, (char *)source, (char *)variables, (size_t)v[2], (double)v[0], &text, &n);
+            int code = sotto_template(model, (char *)source, (char *)variables, (size_t)v[2],
+                                      (double)v[0], &text, &n);
             if (!refused(code)) answer(SOTTO_OK, text, n);
             free(source);
             free(variables);
@@ -145,7 +157,8 @@ int main(void) {
         } else if (strcmp(name, "close") == 0) {
             drop();
             answer(SOTTO_OK, "", 0);
-        } else answer(SOTTO_EINVAL, "unknown request", 15);
+        } else
+            answer(SOTTO_EINVAL, "unknown request", 15);
     }
     drop();
     return 0;

@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (json_parse(&root, &h.heap, (const char *)data, size, &f) == SOTTO_OK) {
         volatile size_t sum = walk(root);
         (void)sum;
-    } else if (!f.text[0] || root) __builtin_trap();
+    } else if (!f.text[0] || root)
+        __builtin_trap();
     json_free(&h.heap, root);
     if (h.heap.used) __builtin_trap();
     return 0;
