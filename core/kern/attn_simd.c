@@ -349,6 +349,14 @@ static void gather(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_t
         }
 }
 
+/* Reads a byte of every cache line, many at once in flight: the products that follow take so long over each line
+ * that they would wait for one after the other. Returns something that depends on all, for the caller to keep. */
+static uint32_t touch(const uint8_t *p, size_t n) {
+    uint32_t sum = 0;
+    for (size_t i = 0; i < n; i += 64) sum += p[i];
+    return sum;
+}
+
 /* One block for the up to four heads of one query. False where its numbers do not allow the short way. */
 struct few_use { bool k, v; };
 
@@ -390,6 +398,12 @@ static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_
         while (seen(a, t0 + r0 / group, base).to == 0) r0 += group; /* the block is ahead of them */
         while (seen(a, t0 + r1 / group - 1, base).from == KV_PAGE) r1 -= group; /* … behind them */
         if (r0 >= r1) continue;
+        if (t1 - t0 == 1) {
+            size_t kb = kv_row_bytes(a->type_k, a->dim_k), vb = kv_row_bytes(a->type_v, a->dim_v);
+            uint32_t sum = touch((const uint8_t *)a->k_pages[page] + k_head + from * kb, (to - from) * kb);
+            sum += touch((const uint8_t *)a->v_pages[page] + v_head + from * vb, (to - from) * vb);
+            panel[0] = (float)sum; /* overwritten, or not looked at */
+        }
         if (use.k) { /* rows behind `to` are in the page; their scores are not looked at */
             few[rows - 1].scores(scores, q, (const uint8_t *)a->k_pages[page] + k_head, dk, from, to4);
         } else {
