@@ -148,8 +148,8 @@ int main(int argc, char **argv) {
     if (argc < 2)
         check_skip("no folder of cases was given");
     else {
-        all_cases(argv[1], "arch", argc > 2 ? argv[2] : NULL);
-        all_cases(argv[1], "quantmodel", argc > 2 ? argv[2] : NULL);
+        all_cases(argv[1], "arch", argc > 3 ? argv[3] : NULL);
+        all_cases(argv[1], "quantmodel", argc > 3 ? argv[3] : NULL);
         printf("not supported: %ld cases\n", n_unsupported);
     }
     return check_done();
