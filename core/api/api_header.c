@@ -54,9 +54,10 @@ int api_options(struct model *m, const struct sotto_options *given, struct fail 
     if (o.n_sequences > 256)
         return fail(f, SOTTO_EINVAL, FAIL_NOWHERE, "%u sequences; at most 256 are possible",
                     o.n_sequences);
-    if (o.context_length > 1u << 26)
+    if (o.context_length > CONTEXT_MOST)
         return fail(f, SOTTO_EINVAL, FAIL_NOWHERE,
-                    "a context of %u tokens; at most %u are possible", o.context_length, 1u << 26);
+                    "a context of %u tokens; at most %u are possible", o.context_length,
+                    CONTEXT_MOST);
     if (o.max_threads > POOL_MAX_THREADS) o.max_threads = POOL_MAX_THREADS;
     m->options = (struct run_options){
         .context = o.context_length,
@@ -231,7 +232,7 @@ static void contexts(struct sbuf *b, sotto_header *h, struct model *m,
                      const struct sotto_options *options, uint64_t other) {
     struct sotto_options o = options ? *options : (struct sotto_options){0};
     uint64_t limit = 4ull << 30;
-    uint32_t low = 0, high = m->hp.n_ctx_train;
+    uint32_t low = 0, high = m->hp.n_ctx_train < CONTEXT_MOST ? m->hp.n_ctx_train : CONTEXT_MOST;
     sbuf_str(b, ",\"byContext\":[");
     bool first = true;
     for (uint32_t context = 2048; context <= 131072; context *= 4) {

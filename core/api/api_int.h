@@ -6,6 +6,8 @@
 #include "base/sbuf.h"
 #include "model/model.h"
 
+enum { CONTEXT_MOST = 1 << 26 };
+
 struct sotto_header {
     struct heap *heap;
     struct gguf *g[MAX_PARTS];

@@ -43,7 +43,9 @@ void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint3
         if (windowed < each) each = windowed;
         uint64_t n = each * n_sequences;
         group->n_pages = n > 0x7fffffff ? 0x7fffffff : (uint32_t)n;
-        group->data = layout_take(l, group->page_bytes * n);
+        /* what no memory can hold is not multiplied out: the sum of a layout must not wrap */
+        bool beyond = group->page_bytes && n > LAYOUT_BEYOND / group->page_bytes;
+        group->data = layout_take(l, beyond ? LAYOUT_BEYOND : group->page_bytes * n);
         group->counts = layout_take(l, n * sizeof(uint32_t));
         group->free = layout_take(l, n * sizeof(uint32_t));
     }

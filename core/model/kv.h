@@ -20,6 +20,8 @@ struct layout {
     uint64_t at;
 };
 
+#define LAYOUT_BEYOND ((uint64_t)1 << 58) /* a size that stands for all larger ones */
+
 static inline void *layout_take(struct layout *l, uint64_t bytes) {
     uint64_t at = l->at;
     l->at += (bytes + 63) & ~(uint64_t)63;

@@ -3,6 +3,19 @@
 #include "model/run.h"
 #include <string.h>
 
+/* Partial sums of one query over the whole context must stay addressable in 32 bits. */
+static int check_attention(const struct model *m, struct fail *f) {
+    for (uint32_t i = 0; i < m->hp.n_layer; i++) {
+        const struct layer_hp *l = &m->hp.layers[i];
+        uint64_t row = (uint64_t)l->n_head * (l->dim_v + 16) * sizeof(float);
+        if (row * (m->options.context / ATTN_SEGMENT + 1) > PARTIALS_MOST)
+            return fail(f, SOTTO_LIMIT, FAIL_NOWHERE,
+                        "attention of %u heads of %u over %u tokens is more than this engine takes",
+                        l->n_head, l->dim_v, m->options.context);
+    }
+    return SOTTO_OK;
+}
+
 int model_describe(struct model *m, struct fail *f) {
     m->weights.heap = m->plan.heap = m->heap;
     uint64_t n_vocab = weights_axis(&m->parts, W_TOKEN_EMBD, 0, NULL, 1);
@@ -20,6 +33,7 @@ int model_describe(struct model *m, struct fail *f) {
                                      m->hp.n_ctx_orig /* the reference rounds contexts up */,
                         .f = f};
     rc = plan_build(&b);
+    if (!rc) rc = check_attention(m, f);
     if (rc) model_forget(m);
     return rc;
 }

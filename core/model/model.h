@@ -18,6 +18,7 @@ enum {
     FEED_DISCARD = 1 << 16,
     FEED_INTERVALS = 4096,
     MAX_PARTS = 64,
+    PARTIALS_MOST = 1 << 30,
     BATCH_MOST = 512,
     BATCH_DEFAULT = 256,
     LOGITS_BYTES = 4 << 20,    /* rows of logits alive at once */
