@@ -16,26 +16,31 @@ static const struct kern tables[] = {
 };
 enum { N_TABLES = sizeof tables / sizeof *tables };
 
-const struct kern *kern_variant(size_t index) { return index < N_TABLES ? &tables[index] : NULL; }
+const struct kern *kern_variant(size_t index) {
+    return index < N_TABLES ? &tables[index] : NULL;
+}
 
 #ifdef KERN_RELAXED128
 
-/* A chain of dots, each waiting for the one before. What counts is how long one takes, which is the same in
- * code that an engine has not optimized yet. */
+/* A chain of dots, each waiting for the one before. What counts is how long one takes, which is the
+ * same in code that an engine has not optimized yet. */
 enum { CHAIN = 32 };
 __attribute__((noinline)) static int32_t chain16(v128 x, v128 b, int n) {
-    MM_ROLLED for (int i = 0; i < n; i++)
+    MM_ROLLED for (int i = 0; i < n; i++) {
         MM_UNROLLED for (int j = 0; j < CHAIN; j++) x = vh_dot_b(x, b);
+    }
     return vi_lane(x, 0);
 }
 __attribute__((noinline)) static int32_t chain32(v128 x, v128 b, int n) {
-    MM_ROLLED for (int i = 0; i < n; i++)
+    MM_ROLLED for (int i = 0; i < n; i++) {
         MM_UNROLLED for (int j = 0; j < CHAIN; j++) x = vi_dot_b(b, x, b);
+    }
     return vi_lane(x, 0);
 }
 
-/* 1 where the 32-bit dot is one instruction of the hardware: it then saves the sums of the 16-bit one.
- * Otherwise it is made of the 16-bit dot and two or three more, and takes at least twice as long. */
+/* 1 where the 32-bit dot is one instruction of the hardware: it then saves the sums of the 16-bit
+ * one. Otherwise it is made of the 16-bit dot and two or three more, and takes at least twice as
+ * long. */
 static size_t faster_dot(void) {
     static const volatile uint32_t word = 0x7f01337f;
     volatile int32_t keep; /* so that the loops are not dropped */

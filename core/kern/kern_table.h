@@ -1,7 +1,7 @@
 /* The kernel table: one record per level, each part of kern/ brings its own entries.
  *
- * For kern/ and its tests only. Everything is constant data; a level that has nothing of its own for a
- * part points at the table of the level below.
+ * For kern/ and its tests only. Everything is constant data; a level that has nothing of its own
+ * for a part points at the table of the level below.
  */
 #ifndef SOTTO_KERN_KERN_TABLE_H
 #define SOTTO_KERN_KERN_TABLE_H

@@ -29,7 +29,8 @@ static uint32_t read_all(const char *p, size_t bytes) {
 #endif
 }
 
-/* Best of the parts of 4 MiB read until the time is over: other processes only ever make it slower. */
+/* Best of the parts of 4 MiB read until the time is over: other processes only ever make it slower.
+ */
 static double stream(const char *buffer, size_t bytes, double budget_ms) {
     size_t part = (size_t)4 << 20, at = 0;
     double start = clock_ms(), best = 0;
@@ -46,9 +47,14 @@ static double stream(const char *buffer, size_t bytes, double budget_ms) {
 }
 
 static double dot(const struct kern *kern, char *buffer, size_t bytes, double budget_ms) {
-    size_t weights = ROWS * dtype_bytes(DT_Q4_0, COLUMNS), act = kern_act_bytes(ACT_Q8, COLUMNS, TOKENS);
+    size_t weights = ROWS * dtype_bytes(DT_Q4_0, COLUMNS),
+           act = kern_act_bytes(ACT_Q8, COLUMNS, TOKENS);
     size_t x = TOKENS * COLUMNS * sizeof(float), out = TOKENS * ROWS * sizeof(float);
-    struct mm mm = {.dtype = DT_Q4_0, .tiles = buffer, .n_rows = ROWS, .k = COLUMNS, .n_tokens = TOKENS,
+    struct mm mm = {.dtype = DT_Q4_0,
+                    .tiles = buffer,
+                    .n_rows = ROWS,
+                    .k = COLUMNS,
+                    .n_tokens = TOKENS,
                     .out_stride = ROWS};
     double start = clock_ms(), best = 0;
     size_t scratch = kern_mm_scratch(&mm);
@@ -56,12 +62,13 @@ static double dot(const struct kern *kern, char *buffer, size_t bytes, double bu
     memset(buffer, 0x11, weights + x);
     mm.act = buffer + weights + x;
     mm.out = (float *)(void *)(buffer + weights + x + act);
-    kern_act(kern, ACT_Q8, buffer + weights + x, (const float *)(const void *)(buffer + weights), COLUMNS, COLUMNS,
-             TOKENS, 0, TOKENS);
+    kern_act(kern, ACT_Q8, buffer + weights + x, (const float *)(const void *)(buffer + weights),
+             COLUMNS, COLUMNS, TOKENS, 0, TOKENS);
     for (;;) {
         double t0 = clock_ms(), t1;
         int n = 8;
-        for (int i = 0; i < n; i++) kern_mm(kern, &mm, 0, ROWS / TILE_ROWS, buffer + weights + x + act + out);
+        for (int i = 0; i < n; i++)
+            kern_mm(kern, &mm, 0, ROWS / TILE_ROWS, buffer + weights + x + act + out);
         t1 = clock_ms();
         double speed = t1 > t0 ? (double)n * ROWS * COLUMNS * TOKENS / (t1 - t0) : 0;
         if (speed > best) best = speed;
@@ -69,7 +76,8 @@ static double dot(const struct kern *kern, char *buffer, size_t bytes, double bu
     }
 }
 
-void kern_measure(const struct kern *kern, struct kern_machine *out, void *buffer, size_t bytes, double budget_ms) {
+void kern_measure(const struct kern *kern, struct kern_machine *out, void *buffer, size_t bytes,
+                  double budget_ms) {
     double start = clock_ms();
     memset(out, 0, sizeof *out);
     out->level = kern->level;

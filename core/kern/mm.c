@@ -7,8 +7,14 @@ bool kern_supports(uint32_t dtype) {
     const struct dtype_info *info = dtype_info(dtype);
     if (!info || !info->decode) return false;
     switch (dtype) {
-    case DT_I8: case DT_I16: case DT_I32: case DT_I64: case DT_F64: return false;
-    default: return true;
+    case DT_I8:
+    case DT_I16:
+    case DT_I32:
+    case DT_I64:
+    case DT_F64:
+        return false;
+    default:
+        return true;
     }
 }
 
@@ -19,7 +25,9 @@ enum act_kind kern_act_kind(uint32_t dtype, bool exact) {
 static size_t n_groups(size_t n_tokens) {
     return n_tokens == 1 ? 1 : (n_tokens + MM_GROUP - 1) / MM_GROUP;
 }
-static size_t group_width(size_t n_tokens) { return n_tokens == 1 ? 1 : MM_GROUP; }
+static size_t group_width(size_t n_tokens) {
+    return n_tokens == 1 ? 1 : MM_GROUP;
+}
 
 size_t kern_act_bytes(enum act_kind kind, size_t k, size_t n_tokens) {
     return n_tokens ? n_groups(n_tokens) * mm_group_bytes(kind, k, group_width(n_tokens)) : 0;
@@ -30,7 +38,8 @@ void kern_act(const struct kern *kern, enum act_kind kind, void *act, const floa
     size_t width = group_width(n_tokens), bytes = mm_group_bytes(kind, k, width);
     for (size_t t = t0; t < t1; t += width) {
         size_t live = t1 - t < width ? t1 - t : width;
-        kern->mm->act[kind]((char *)act + t / width * bytes, x + t * stride, stride, k, width, live);
+        kern->mm->act[kind]((char *)act + t / width * bytes, x + t * stride, stride, k, width,
+                            live);
     }
 }
 
@@ -40,7 +49,9 @@ static size_t panel_bytes(const struct mm *mm) {
                : mm_panel_bytes(mm->dtype, mm->k);
 }
 
-size_t kern_mm_scratch(const struct mm *mm) { return (panel_bytes(mm) + 63) & ~(size_t)63; }
+size_t kern_mm_scratch(const struct mm *mm) {
+    return (panel_bytes(mm) + 63) & ~(size_t)63;
+}
 
 /* The last step is the same code at every level: sums to outputs, in one order. */
 static void finish(const struct mm *mm, size_t row, size_t token, size_t live, const float *acc) {
@@ -59,7 +70,8 @@ static void finish(const struct mm *mm, size_t row, size_t token, size_t live, c
     }
 }
 
-void kern_mm(const struct kern *kern, const struct mm *mm, size_t tile0, size_t tile1, void *scratch) {
+void kern_mm(const struct kern *kern, const struct mm *mm, size_t tile0, size_t tile1,
+             void *scratch) {
     const struct kern_mm_table *table = kern->mm;
     enum act_kind kind = kern_act_kind(mm->dtype, mm->exact);
     size_t tile_bytes = TILE_ROWS * dtype_bytes(mm->dtype, mm->k);

@@ -5,8 +5,12 @@
 
 #ifdef KERN_SIMD128
 
-static void store_f32(uint8_t *p, float v) { memcpy(p, &v, 4); }
-static void store_i32(uint8_t *p, int32_t v) { memcpy(p, &v, 4); }
+static void store_f32(uint8_t *p, float v) {
+    memcpy(p, &v, 4);
+}
+static void store_i32(uint8_t *p, int32_t v) {
+    memcpy(p, &v, 4);
+}
 
 static float lanes_max(v128 a) {
     a = vf_pmax(a, V_SHUFFLE32(a, a, 2, 3, 0, 1));
@@ -33,8 +37,10 @@ static float quantize(v128 *q, const float *x, size_t n) {
     }
     v128 scale = vf_splat(127.0f / most);
     for (size_t i = 0; i < n / 16; i++, x += 16) {
-        v128 low = vh_narrow(vi_round(vf_mul(v_load(x), scale)), vi_round(vf_mul(v_load(x + 4), scale)));
-        v128 high = vh_narrow(vi_round(vf_mul(v_load(x + 8), scale)), vi_round(vf_mul(v_load(x + 12), scale)));
+        v128 low =
+            vh_narrow(vi_round(vf_mul(v_load(x), scale)), vi_round(vf_mul(v_load(x + 4), scale)));
+        v128 high = vh_narrow(vi_round(vf_mul(v_load(x + 8), scale)),
+                              vi_round(vf_mul(v_load(x + 12), scale)));
         q[i] = vb_max(vb_narrow(low, high), vb_splat(-127));
     }
     return most / 127.0f;
@@ -47,7 +53,10 @@ static inline void put_step(uint8_t *to, v128 q, size_t t, size_t width) {
         return;
     }
     for (int s = 0; s < 4; s++) {
-        int32_t w = s == 0 ? vi_lane(q, 0) : s == 1 ? vi_lane(q, 1) : s == 2 ? vi_lane(q, 2) : vi_lane(q, 3);
+        int32_t w = s == 0   ? vi_lane(q, 0)
+                    : s == 1 ? vi_lane(q, 1)
+                    : s == 2 ? vi_lane(q, 2)
+                             : vi_lane(q, 3);
         store_i32(to + ((size_t)s * MM_GROUP + t) * 4, w);
     }
 }
@@ -61,7 +70,8 @@ static inline void put_signs(uint8_t *to, size_t gap, v128 q, size_t t, size_t w
     put_step(to + gap, vb_max(vb_sub(v_zero(), q), v_zero()), t, width);
 }
 
-MM_INLINE void act_q8(uint8_t *to, const float *x, size_t stride, size_t k, size_t width, size_t live, bool signs) {
+MM_INLINE void act_q8(uint8_t *to, const float *x, size_t stride, size_t k, size_t width,
+                      size_t live, bool signs) {
     uint8_t *wide = to + k / 32 * MM_Q8_BYTES * width;
     for (size_t b = 0; b < k / 32; b++, to += MM_Q8_BYTES * width, wide += MM_Q8_WIDE * width)
         for (size_t t = 0; t < width; t++) {
@@ -73,13 +83,16 @@ MM_INLINE void act_q8(uint8_t *to, const float *x, size_t stride, size_t k, size
             store_i32(to + 4 * (2 * width + t), -sum);
             for (size_t i = 0; i < 2; i++) {
                 put_step(to + 12 * width + 16 * width * i, q[i], t, width);
-                if (signs) put_signs(wide + 16 * width * i, 32 * width, q[i], t, width);
-                else put_pairs(wide + 32 * width * i, q[i], t, width);
+                if (signs)
+                    put_signs(wide + 16 * width * i, 32 * width, q[i], t, width);
+                else
+                    put_pairs(wide + 32 * width * i, q[i], t, width);
             }
         }
 }
 
-MM_INLINE void act_q8k(uint8_t *to, const float *x, size_t stride, size_t k, size_t width, size_t live) {
+MM_INLINE void act_q8k(uint8_t *to, const float *x, size_t stride, size_t k, size_t width,
+                       size_t live) {
     uint8_t *wide = to + k / 256 * MM_Q8K_BYTES * width;
     for (size_t b = 0; b < k / 256; b++, to += MM_Q8K_BYTES * width, wide += MM_Q8K_WIDE * width)
         for (size_t t = 0; t < width; t++) {
@@ -87,13 +100,15 @@ MM_INLINE void act_q8k(uint8_t *to, const float *x, size_t stride, size_t k, siz
             int32_t sums[17];
             uint8_t *p = to + 4 * width;
             float d = 0;
-            if (t < live) d = quantize(q, x + t * stride + 256 * b, 256);
-            else memset(q, 0, sizeof q);
+            if (t < live)
+                d = quantize(q, x + t * stride + 256 * b, 256);
+            else
+                memset(q, 0, sizeof q);
             store_f32(to + 4 * t, d);
             for (int j = 0; j < 16; j++) sums[j] = lanes_sum(vi_pair_sum(vh_pair_sum(q[j])));
             for (size_t j = 0; j < 8; j++)
-                store_i32(p + (j * width + t) * 4,
-                          (int32_t)((uint32_t)(sums[2 * j] & 0xffff) | (uint32_t)sums[2 * j + 1] << 16));
+                store_i32(p + (j * width + t) * 4, (int32_t)((uint32_t)(sums[2 * j] & 0xffff) |
+                                                             (uint32_t)sums[2 * j + 1] << 16));
             p += 32 * width;
             for (size_t j = 0; j < 4; j++)
                 store_i32(p + (j * width + t) * 4,
@@ -107,15 +122,20 @@ MM_INLINE void act_q8k(uint8_t *to, const float *x, size_t stride, size_t k, siz
         }
 }
 
-void mm_act_q8k_pairs(void *group, const float *x, size_t stride, size_t k, size_t width, size_t live) {
-    if (width == 1) act_q8k(group, x, stride, k, 1, live);
-    else act_q8k(group, x, stride, k, MM_GROUP, live);
+void mm_act_q8k_pairs(void *group, const float *x, size_t stride, size_t k, size_t width,
+                      size_t live) {
+    if (width == 1)
+        act_q8k(group, x, stride, k, 1, live);
+    else
+        act_q8k(group, x, stride, k, MM_GROUP, live);
 }
 
 #define BY_WIDTH(name, body, signs)                                                                \
     void name(void *group, const float *x, size_t stride, size_t k, size_t width, size_t live) {   \
-        if (width == 1) body(group, x, stride, k, 1, live, signs);                                 \
-        else body(group, x, stride, k, MM_GROUP, live, signs);                                     \
+        if (width == 1)                                                                            \
+            body(group, x, stride, k, 1, live, signs);                                             \
+        else                                                                                       \
+            body(group, x, stride, k, MM_GROUP, live, signs);                                      \
     }
 BY_WIDTH(mm_act_q8_pairs, act_q8, false)
 BY_WIDTH(mm_act_q8_signs, act_q8, true)

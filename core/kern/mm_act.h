@@ -1,4 +1,5 @@
-/* Vector bodies that prepare activations; the level's own part behind the steps is one of two kinds. */
+/* Vector bodies that prepare activations; the level's own part behind the steps is one of two
+ * kinds. */
 #ifndef SOTTO_KERN_MM_ACT_H
 #define SOTTO_KERN_MM_ACT_H
 

@@ -1,5 +1,5 @@
-/* Panels of floats from interleaved tiles, for exact arithmetic: the same products and sums, in the same
- * order, as the types' codecs: (code - zero) * (d * scale), then the minimum. */
+/* Panels of floats from interleaved tiles, for exact arithmetic: the same products and sums, in the
+ * same order, as the types' codecs: (code - zero) * (d * scale), then the minimum. */
 #include "kern/mm_f32.h"
 
 #include "kern/mm_unit.h"
@@ -9,25 +9,42 @@
 /* The codes of a unit: [step 8][row 8][4] bytes. */
 MM_INLINE void put_unit(uint8_t *to, const uint8_t *unit, int low, int high) {
     struct mm_masks masks = mm_masks(low, high);
-    MM_UNROLLED for (int s = 0; s < 8; s++)
-        for (int h = 0; h < 2; h++) v_store(to + 32 * s + 16 * h, mm_code(unit, low, high, s, h, masks));
+    MM_UNROLLED for (int s = 0; s < 8; s++) {
+        for (int h = 0; h < 2; h++)
+            v_store(to + 32 * s + 16 * h, mm_code(unit, low, high, s, h, masks));
+    }
 }
 static void unit_codes(uint8_t *to, const uint8_t *unit, const struct mm_layout *l) {
     switch (l->low << 4 | l->high) {
-    case 0x20: put_unit(to, unit, 2, 0); break;
-    case 0x21: put_unit(to, unit, 2, 1); break;
-    case 0x40: put_unit(to, unit, 4, 0); break;
-    case 0x41: put_unit(to, unit, 4, 1); break;
-    case 0x42: put_unit(to, unit, 4, 2); break;
-    default: put_unit(to, unit, 8, 0); break;
+    case 0x20:
+        put_unit(to, unit, 2, 0);
+        break;
+    case 0x21:
+        put_unit(to, unit, 2, 1);
+        break;
+    case 0x40:
+        put_unit(to, unit, 4, 0);
+        break;
+    case 0x41:
+        put_unit(to, unit, 4, 1);
+        break;
+    case 0x42:
+        put_unit(to, unit, 4, 2);
+        break;
+    default:
+        put_unit(to, unit, 8, 0);
+        break;
     }
 }
 
-/* Four rows of one step to the panel: columns 4 * at .. 4 * at + 3, rows of a half that `to` points at. */
-static void put_floats(float *to, size_t q, size_t at, v128 codes, v128 scale, v128 add, bool has_add) {
+/* Four rows of one step to the panel: columns 4 * at .. 4 * at + 3, rows of a half that `to` points
+ * at. */
+static void put_floats(float *to, size_t q, size_t at, v128 codes, v128 scale, v128 add,
+                       bool has_add) {
     v128 t = V_SHUFFLE8(codes, codes, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     v128 low = vh_from_b_low(t), high = vh_from_b_high(t), f[4];
-    f[0] = vi_from_h_low(low), f[1] = vi_from_h_high(low), f[2] = vi_from_h_low(high), f[3] = vi_from_h_high(high);
+    f[0] = vi_from_h_low(low), f[1] = vi_from_h_high(low), f[2] = vi_from_h_low(high),
+    f[3] = vi_from_h_high(high);
     for (size_t p = 0; p < 4; p++) {
         v128 value = vf_mul(vf_from_i(f[p]), scale);
         v_store(to + (p * q + at) * TILE_ROWS, has_add ? vf_add(value, add) : value);
@@ -58,11 +75,15 @@ void mm_f32_decode(uint32_t dtype, void *panel, const void *tile, size_t k) {
                     v128 code = v_load(codes + 32 * s + 16 * h), times = d[h], add = m[h];
                     if (super) {
                         size_t sub = wide ? u : 2 * u + s / 4;
-                        times = vf_mul(times, vf_from_i(mm_scale_words(scale[sub / 2], sub % 2, h)));
-                        if (l->min) add = vf_neg(vf_mul(add, vf_from_i(mm_scale_words(min[sub / 2], sub % 2, h))));
+                        times =
+                            vf_mul(times, vf_from_i(mm_scale_words(scale[sub / 2], sub % 2, h)));
+                        if (l->min)
+                            add = vf_neg(
+                                vf_mul(add, vf_from_i(mm_scale_words(min[sub / 2], sub % 2, h))));
                     }
                     code = l->map ? vb_lookup(table, code) : vb_sub(code, zero);
-                    put_floats((float *)panel + 4 * h, q, ((size_t)l->units * b + u) * 8 + s, code, times, add, l->min);
+                    put_floats((float *)panel + 4 * h, q, ((size_t)l->units * b + u) * 8 + s, code,
+                               times, add, l->min);
                 }
         }
     }

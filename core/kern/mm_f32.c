@@ -35,21 +35,22 @@ void mm_f32_dot1(float *acc, const void *panel, const void *group, size_t k) {
     const float *w = panel, *x = group;
     v128 s[8];
     for (int i = 0; i < 8; i++) s[i] = v_zero();
-    MM_ROLLED for (size_t i = 0; i < q; i++, x += 4)
+    MM_ROLLED for (size_t i = 0; i < q; i++, x += 4) {
         for (int p = 0; p < 4; p++) {
             const float *row = w + ((size_t)p * q + i) * 8;
             v128 a = v_load_splat32(x + p);
             s[2 * p] = vf_add(s[2 * p], vf_mul(v_load(row), a));
             s[2 * p + 1] = vf_add(s[2 * p + 1], vf_mul(v_load(row + 4), a));
         }
+    }
     v_store(acc, vf_add(vf_add(s[0], s[2]), vf_add(s[4], s[6])));
     v_store(acc + 4, vf_add(vf_add(s[1], s[3]), vf_add(s[5], s[7])));
 }
 
 enum { FROM_F32, FROM_F16, FROM_BF16 };
 
-/* Rows 4 * h .. of a column of a tile. Half-floats as mm_half gives them: infinities, which no model has, are
- * 65536 and up. */
+/* Rows 4 * h .. of a column of a tile. Half-floats as mm_half gives them: infinities, which no
+ * model has, are 65536 and up. */
 MM_INLINE v128 column(const uint8_t *tile, int from, int h, struct mm_masks masks) {
     if (from == FROM_F32) return v_load(tile + 16 * h);
     if (from == FROM_BF16) return vi_shl(vi_load16x4_u(tile + 8 * h), 16);
@@ -61,12 +62,13 @@ MM_INLINE void gemv(float *acc, const uint8_t *tile, const float *x, size_t k, i
     struct mm_masks w = mm_masks(8, 0);
     v128 s[8];
     for (int i = 0; i < 8; i++) s[i] = v_zero();
-    MM_ROLLED for (size_t i = 0; i + 4 <= k; i += 4, x += 4, tile += 4 * step)
+    MM_ROLLED for (size_t i = 0; i + 4 <= k; i += 4, x += 4, tile += 4 * step) {
         for (int p = 0; p < 4; p++) {
             v128 a = v_load_splat32(x + p);
             s[2 * p] = vf_add(s[2 * p], vf_mul(column(tile + p * step, from, 0, w), a));
             s[2 * p + 1] = vf_add(s[2 * p + 1], vf_mul(column(tile + p * step, from, 1, w), a));
         }
+    }
     for (int p = 0; p < 3; p++) /* what is left of k */
         if ((size_t)p < k % 4) {
             v128 a = v_load_splat32(x + p);
@@ -97,9 +99,12 @@ void mm_bf16_gemv(float *acc, const void *tile, const void *group, size_t k) {
     gemv(acc, tile, group, k, FROM_BF16);
 }
 void mm_f32_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {
-    if (dtype == DT_F32) unpack(panel, tile, k, FROM_F32);
-    else if (dtype == DT_F16) unpack(panel, tile, k, FROM_F16);
-    else unpack(panel, tile, k, FROM_BF16);
+    if (dtype == DT_F32)
+        unpack(panel, tile, k, FROM_F32);
+    else if (dtype == DT_F16)
+        unpack(panel, tile, k, FROM_F16);
+    else
+        unpack(panel, tile, k, FROM_BF16);
 }
 
 #endif

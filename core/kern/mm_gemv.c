@@ -1,7 +1,8 @@
 /* Matrix products of one token by 16-bit products, straight from the tile (SIMD128).
  *
- * A vector of codes holds four rows by four columns. Widened it is two vectors of two rows, multiplied with
- * the four activations twice side by side; the two halves of a row's sum meet at the end of a block.
+ * A vector of codes holds four rows by four columns. Widened it is two vectors of two rows,
+ * multiplied with the four activations twice side by side; the two halves of a row's sum meet at
+ * the end of a block.
  */
 #include "kern/mm_relaxed.h"
 
@@ -16,9 +17,10 @@ MM_INLINE v128 meet(const v128 c[2]) {
     return vi_add(V_SHUFFLE32(c[0], c[1], 0, 2, 4, 6), V_SHUFFLE32(c[0], c[1], 1, 3, 5, 7));
 }
 
-/* Steps [from, to) of a unit on top of c[half][row pair]; x are the unit's 32 activations as int16. */
-MM_INLINE void unit_steps(v128 c[2][2], const uint8_t *unit, const uint8_t *x, int low, int high, bool mapped, v128 table,
-                          struct mm_masks masks, int from, int to) {
+/* Steps [from, to) of a unit on top of c[half][row pair]; x are the unit's 32 activations as int16.
+ */
+MM_INLINE void unit_steps(v128 c[2][2], const uint8_t *unit, const uint8_t *x, int low, int high,
+                          bool mapped, v128 table, struct mm_masks masks, int from, int to) {
     MM_UNROLLED for (int s = from; s < to; s++) {
         v128 a = v_load_splat64(x + 8 * s);
         for (int h = 0; h < 2; h++) {
@@ -38,8 +40,8 @@ MM_INLINE void unit_steps(v128 c[2][2], const uint8_t *unit, const uint8_t *x, i
     }
 }
 
-MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head, int low, int high,
-                      int shift, uint32_t mapped) {
+MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head,
+                      int low, int high, int shift, uint32_t mapped) {
     const uint8_t *wide = a + k / 32 * MM_Q8_BYTES;
     struct mm_masks masks = mm_masks(low, high);
     v128 table = mapped ? v_load(mm_layout(mapped)->map) : v_zero(), sum[2] = {v_zero(), v_zero()};
@@ -50,8 +52,11 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
         for (int h = 0; h < 2; h++) {
             dots = meet(c[h]);
             if (shift) dots = vi_add(dots, vi_shl(v_load_splat32(a + 8), shift));
-            sum[h] = vf_add(sum[h], vf_mul(vf_from_i(dots), vf_mul(mm_head(tile, head, h, masks), d)));
-            if (head == 32) sum[h] = vf_add(sum[h], vf_mul(mm_half(tile + 16 + 8 * h, masks), v_load_splat32(a + 4)));
+            sum[h] =
+                vf_add(sum[h], vf_mul(vf_from_i(dots), vf_mul(mm_head(tile, head, h, masks), d)));
+            if (head == 32)
+                sum[h] = vf_add(sum[h],
+                                vf_mul(mm_half(tile + 16 + 8 * h, masks), v_load_splat32(a + 4)));
         }
         tile += head + 32 * (low + high);
     }
@@ -59,8 +64,8 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
     v_store(acc + 4, sum[1]);
 }
 
-MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head, int scales,
-                       int scale_bytes, int low, int high, int shift, uint32_t mapped) {
+MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head,
+                       int scales, int scale_bytes, int low, int high, int shift, uint32_t mapped) {
     const uint8_t *wide = a + k / 256 * MM_Q8K_BYTES;
     struct mm_masks masks = mm_masks(low, high);
     int n = scales == MM_SIX_MIN || scales == MM_SIX ? 4 : 8, sub = n == 4 ? 8 : 4;
@@ -73,28 +78,33 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
         mm_scales(scale, min, tile + head, scales, has_min);
         for (int v = 0; v < n; v++)
             for (int e = 0; e < 2; e++)
-                for (int h = 0; h < 2; h++) v_store(twice + 64 * v + 32 * e + 16 * h, mm_scale_twice(scale[v], e, h));
+                for (int h = 0; h < 2; h++)
+                    v_store(twice + 64 * v + 32 * e + 16 * h, mm_scale_twice(scale[v], e, h));
         for (int h = 0; h < 2; h++) {
             total[h][0] = total[h][1] = least[h] = v_zero();
             for (int v = 0; v < n && (has_min || shift >= 0); v++)
-                least[h] = vi_add(least[h], vi_dot_h(mm_scale_pairs(min[v], h),
-                                                     v_load_splat32(a + (n == 4 ? 36 : 4) + 4 * v)));
+                least[h] =
+                    vi_add(least[h], vi_dot_h(mm_scale_pairs(min[v], h),
+                                              v_load_splat32(a + (n == 4 ? 36 : 4) + 4 * v)));
         }
-        MM_ROLLED for (int u = 0; u < 8; u++, unit += 32 * (low + high), wide += 64)
+        MM_ROLLED for (int u = 0; u < 8; u++, unit += 32 * (low + high), wide += 64) {
             MM_UNROLLED for (int s = 0; s < 8; s += sub, times += 32) {
                 v128 c[2][2];
                 c[0][0] = c[0][1] = c[1][0] = c[1][1] = v_zero();
                 unit_steps(c, unit, wide, low, high, mapped, table, masks, s, s + sub);
                 for (int h = 0; h < 2; h++)
                     for (int i = 0; i < 2; i++)
-                        total[h][i] = vi_add(total[h][i], vi_mul(c[h][i], vi_load16x4_s(times + 16 * h + 8 * i)));
+                        total[h][i] = vi_add(
+                            total[h][i], vi_mul(c[h][i], vi_load16x4_s(times + 16 * h + 8 * i)));
             }
+        }
         for (int h = 0; h < 2; h++) {
             v128 dots = meet(total[h]);
             if (shift >= 0) dots = vi_sub(dots, vi_shl(least[h], shift));
             sum[h] = vf_add(sum[h], vf_mul(vf_from_i(dots), vf_mul(mm_half_any(tile + 8 * h), d)));
             if (has_min)
-                sum[h] = vf_sub(sum[h], vf_mul(vf_from_i(least[h]), vf_mul(mm_half_any(tile + 16 + 8 * h), d)));
+                sum[h] = vf_sub(
+                    sum[h], vf_mul(vf_from_i(least[h]), vf_mul(mm_half_any(tile + 16 + 8 * h), d)));
         }
         tile = unit;
     }
@@ -102,15 +112,15 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
     v_store(acc + 4, sum[1]);
 }
 
-/* shift: the zero point is 1 << shift; without one 0, for superblocks -1. mapped: the type whose codes are
- * looked up, 0 for none. */
-#define GEMV32(name, head, low, high, shift, mapped)                                                  \
+/* shift: the zero point is 1 << shift; without one 0, for superblocks -1. mapped: the type whose
+ * codes are looked up, 0 for none. */
+#define GEMV32(name, head, low, high, shift, mapped)                                               \
     void name(float *acc, const void *tile, const void *group, size_t k) {                         \
-        gemv32(acc, tile, group, k, head, low, high, shift, mapped);                                  \
+        gemv32(acc, tile, group, k, head, low, high, shift, mapped);                               \
     }
-#define GEMV256(name, head, scales, bytes, low, high, shift, mapped)                                  \
+#define GEMV256(name, head, scales, bytes, low, high, shift, mapped)                               \
     void name(float *acc, const void *tile, const void *group, size_t k) {                         \
-        gemv256(acc, tile, group, k, head, scales, bytes, low, high, shift, mapped);                  \
+        gemv256(acc, tile, group, k, head, scales, bytes, low, high, shift, mapped);               \
     }
 GEMV32(mm_pairs_q4_0, 16, 4, 0, 3, 0)
 GEMV32(mm_pairs_q4_1, 32, 4, 0, 0, 0)

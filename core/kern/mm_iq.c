@@ -1,7 +1,8 @@
 /* Panels of the codebook and ternary formats, whose tiles keep the rows as they stand in the file.
  *
- * A row's block becomes 256 small integers, a scale for every 16 of them and one float; from there they are
- * Q8K products like the K types' (int16 panels). Where a type's values have fractions, the float takes them.
+ * A row's block becomes 256 small integers, a scale for every 16 of them and one float; from there
+ * they are Q8K products like the K types' (int16 panels). Where a type's values have fractions, the
+ * float takes them.
  */
 #include "kern/mm_iq.h"
 
@@ -10,8 +11,9 @@
 #include "kern/mm_unit.h"
 
 static const struct mm_iq formats[DT_COUNT] = {
-    [DT_IQ2_XXS] = {0, 0.125f}, [DT_IQ2_XS] = {0, 0.125f}, [DT_IQ2_S] = {0, 0.125f}, [DT_IQ3_XXS] = {0, 0.25f},
-    [DT_IQ3_S] = {0, 1},        [DT_IQ1_S] = {0, 0.125f},  [DT_IQ1_M] = {48, 0.125f}, [DT_TQ1_0] = {52, 1},
+    [DT_IQ2_XXS] = {0, 0.125f}, [DT_IQ2_XS] = {0, 0.125f}, [DT_IQ2_S] = {0, 0.125f},
+    [DT_IQ3_XXS] = {0, 0.25f},  [DT_IQ3_S] = {0, 1},       [DT_IQ1_S] = {0, 0.125f},
+    [DT_IQ1_M] = {48, 0.125f},  [DT_TQ1_0] = {52, 1},
 };
 
 const struct mm_iq *mm_iq(uint32_t dtype) {
@@ -27,11 +29,15 @@ uint16_t mm_iq_d(uint32_t dtype, const uint8_t *block) {
 
 #ifdef KERN_SIMD128
 
-struct iq_row { v128 code[16]; int16_t scale[16]; };
+struct iq_row {
+    v128 code[16];
+    int16_t scale[16];
+};
 
 /* Fields of 2 bits of two codes (8 each), of 3 bits of four codes (4 each), as 16 bytes. */
 MM_INLINE v128 fields2(uint32_t a, uint32_t b, v128 at) {
-    return vb_narrow(vh_shr_u(vh_mul(vh_splat((int16_t)a), at), 14), vh_shr_u(vh_mul(vh_splat((int16_t)b), at), 14));
+    return vb_narrow(vh_shr_u(vh_mul(vh_splat((int16_t)a), at), 14),
+                     vh_shr_u(vh_mul(vh_splat((int16_t)b), at), 14));
 }
 MM_INLINE v128 fields3(uint32_t a, uint32_t b, uint32_t c, uint32_t d, v128 at) {
     v128 x = vi_splat((int32_t)(a | b << 16)), y = vi_splat((int32_t)(c | d << 16));
@@ -51,7 +57,8 @@ static const int16_t at2[8] = {1 << 14, 1 << 12, 1 << 10, 1 << 8, 1 << 6, 1 << 4
 static const int16_t at3[8] = {1 << 13, 1 << 10, 1 << 7, 1 << 4, 1 << 13, 1 << 10, 1 << 7, 1 << 4};
 static const uint8_t sign_bits[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
 static const int8_t values1[16] = {-8, 0, 8, 16}, values2[16] = {8, 25, 43};
-static const int8_t values3_xxs[16] = {4, 12, 20, 28, 36, 44, 52, 62}, values3_s[16] = {1, 3, 5, 7, 9, 11, 13, 15};
+static const int8_t values3_xxs[16] = {4, 12, 20, 28, 36, 44, 52, 62},
+                    values3_s[16] = {1, 3, 5, 7, 9, 11, 13, 15};
 
 MM_INLINE void row_iq2(struct iq_row *row, const uint8_t *p, uint32_t dtype) {
     v128 at = v_load(at2), bit = v_load(sign_bits), table = v_load(values2);
@@ -81,7 +88,8 @@ MM_INLINE void row_iq2(struct iq_row *row, const uint8_t *p, uint32_t dtype) {
 }
 
 MM_INLINE void row_iq3(struct iq_row *row, const uint8_t *p, uint32_t dtype) {
-    v128 at = v_load(at3), bit = v_load(sign_bits), table = v_load(dtype == DT_IQ3_S ? values3_s : values3_xxs);
+    v128 at = v_load(at3), bit = v_load(sign_bits),
+         table = v_load(dtype == DT_IQ3_S ? values3_s : values3_xxs);
     for (int j = 0; j < 16; j++) { /* 16 columns: four codes */
         const uint8_t *code = p + 2 + 4 * j;
         uint32_t c[4], signs, scale;
@@ -122,7 +130,8 @@ MM_INLINE void row_iq1(struct iq_row *row, const uint8_t *p, uint32_t dtype) {
         v128 values = vb_lookup(table, fields2(a, b, at));
         int8_t da = minus & 1 ? -1 : 1, db = minus & 2 ? -1 : 1;
         v128 delta = vi_splat((uint8_t)da | (uint8_t)db << 8);
-        row->code[j] = vb_add(values, V_SHUFFLE8(delta, delta, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
+        row->code[j] = vb_add(
+            values, V_SHUFFLE8(delta, delta, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
         row->scale[j] = (int16_t)(2 * scale + 1);
     }
 }
@@ -131,8 +140,10 @@ MM_INLINE void row_iq1(struct iq_row *row, const uint8_t *p, uint32_t dtype) {
 MM_INLINE v128 ternary(v128 bytes, int k) {
     static const int16_t power[5] = {1, 3, 9, 27, 81};
     v128 times = vh_splat(power[k]), three = vh_splat(3), byte = vh_splat(255);
-    v128 low = v_and(vh_mul(vh_from_bu_low(bytes), times), byte), high = v_and(vh_mul(vh_from_bu_high(bytes), times), byte);
-    return vb_sub(vb_narrow(vh_shr_u(vh_mul(low, three), 8), vh_shr_u(vh_mul(high, three), 8)), vb_splat(1));
+    v128 low = v_and(vh_mul(vh_from_bu_low(bytes), times), byte),
+         high = v_and(vh_mul(vh_from_bu_high(bytes), times), byte);
+    return vb_sub(vb_narrow(vh_shr_u(vh_mul(low, three), 8), vh_shr_u(vh_mul(high, three), 8)),
+                  vb_splat(1));
 }
 MM_INLINE void row_tq1(struct iq_row *row, const uint8_t *p) {
     v128 last = v_load32(p + 48), digits[4];
@@ -142,14 +153,15 @@ MM_INLINE void row_tq1(struct iq_row *row, const uint8_t *p) {
         row->code[10 + k] = ternary(v_load(p + 32), k);
         if (k < 4) digits[k] = ternary(last, k);
     }
-    v128 low = V_SHUFFLE32(digits[0], digits[1], 0, 4, 0, 4), high = V_SHUFFLE32(digits[2], digits[3], 0, 4, 0, 4);
+    v128 low = V_SHUFFLE32(digits[0], digits[1], 0, 4, 0, 4),
+         high = V_SHUFFLE32(digits[2], digits[3], 0, 4, 0, 4);
     row->code[15] = V_SHUFFLE32(low, high, 0, 1, 4, 5);
     for (int j = 0; j < 16; j++) row->scale[j] = 1;
 }
 
 MM_INLINE void unpack(uint32_t dtype, uint8_t *to, const uint8_t *tile, size_t k) {
     size_t row_bytes = dtype_bytes(dtype, k), bytes = dtype_bytes(dtype, 256);
-    MM_ROLLED for (size_t b = 0; b < k / 256; b++, to += MM_PANEL256)
+    MM_ROLLED for (size_t b = 0; b < k / 256; b++, to += MM_PANEL256) {
         MM_ROLLED for (size_t h = 0; h < 2; h++) {
             struct iq_row rows[4];
             MM_ROLLED for (size_t r = 0; r < 4; r++) {
@@ -158,11 +170,18 @@ MM_INLINE void unpack(uint32_t dtype, uint8_t *to, const uint8_t *tile, size_t k
                 memcpy(to + 4 * (4 * h + r), &d, 4);
                 switch (dtype) {
                 case DT_IQ3_XXS:
-                case DT_IQ3_S: row_iq3(&rows[r], p, dtype); break;
+                case DT_IQ3_S:
+                    row_iq3(&rows[r], p, dtype);
+                    break;
                 case DT_IQ1_S:
-                case DT_IQ1_M: row_iq1(&rows[r], p, dtype); break;
-                case DT_TQ1_0: row_tq1(&rows[r], p); break;
-                default: row_iq2(&rows[r], p, dtype);
+                case DT_IQ1_M:
+                    row_iq1(&rows[r], p, dtype);
+                    break;
+                case DT_TQ1_0:
+                    row_tq1(&rows[r], p);
+                    break;
+                default:
+                    row_iq2(&rows[r], p, dtype);
                 }
             }
             MM_ROLLED for (size_t j = 0; j < 16; j++) {
@@ -181,18 +200,35 @@ MM_INLINE void unpack(uint32_t dtype, uint8_t *to, const uint8_t *tile, size_t k
                 }
             }
         }
+    }
 }
 
 void mm_iq_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {
     switch (dtype) {
-    case DT_IQ2_XXS: unpack(DT_IQ2_XXS, panel, tile, k); break;
-    case DT_IQ2_XS: unpack(DT_IQ2_XS, panel, tile, k); break;
-    case DT_IQ2_S: unpack(DT_IQ2_S, panel, tile, k); break;
-    case DT_IQ3_XXS: unpack(DT_IQ3_XXS, panel, tile, k); break;
-    case DT_IQ3_S: unpack(DT_IQ3_S, panel, tile, k); break;
-    case DT_IQ1_S: unpack(DT_IQ1_S, panel, tile, k); break;
-    case DT_IQ1_M: unpack(DT_IQ1_M, panel, tile, k); break;
-    case DT_TQ1_0: unpack(DT_TQ1_0, panel, tile, k); break;
+    case DT_IQ2_XXS:
+        unpack(DT_IQ2_XXS, panel, tile, k);
+        break;
+    case DT_IQ2_XS:
+        unpack(DT_IQ2_XS, panel, tile, k);
+        break;
+    case DT_IQ2_S:
+        unpack(DT_IQ2_S, panel, tile, k);
+        break;
+    case DT_IQ3_XXS:
+        unpack(DT_IQ3_XXS, panel, tile, k);
+        break;
+    case DT_IQ3_S:
+        unpack(DT_IQ3_S, panel, tile, k);
+        break;
+    case DT_IQ1_S:
+        unpack(DT_IQ1_S, panel, tile, k);
+        break;
+    case DT_IQ1_M:
+        unpack(DT_IQ1_M, panel, tile, k);
+        break;
+    case DT_TQ1_0:
+        unpack(DT_TQ1_0, panel, tile, k);
+        break;
     }
 }
 

@@ -5,8 +5,9 @@
 #include "kern/kern_mm.h"
 
 struct mm_iq {
-    uint8_t d_at; /* where a block keeps its half-float d (IQ1_M: the four words that share it out) */
-    float unit;   /* values are integers * d * unit */
+    uint8_t
+        d_at;   /* where a block keeps its half-float d (IQ1_M: the four words that share it out) */
+    float unit; /* values are integers * d * unit */
 };
 
 /* NULL for a type that is not one of them. */

@@ -1,6 +1,7 @@
 /* Tiles: from the file's rows to 8 interleaved rows and back (mm_tile.h states the layout).
  *
- * Invariant: a tile has exactly the bytes of its 8 rows, and mm_file_block gives back what kern_pack took.
+ * Invariant: a tile has exactly the bytes of its 8 rows, and mm_file_block gives back what
+ * kern_pack took.
  */
 #include "kern/mm_tile.h"
 
@@ -12,14 +13,22 @@ enum { MAX_BLOCK_BYTES = 1024 };
 #define PAIRS 0x03030303u
 #define ONES 0x01010101u
 
-static void store_u16(void *p, uint16_t v) { memcpy(p, &v, 2); }
-static void store_u32(void *p, uint32_t v) { memcpy(p, &v, 4); }
+static void store_u16(void *p, uint16_t v) {
+    memcpy(p, &v, 2);
+}
+static void store_u32(void *p, uint32_t v) {
+    memcpy(p, &v, 4);
+}
 
 /* Bits 0..3 of x become the low bits of four bytes, and back. */
-static uint32_t spread(uint32_t x) { return ((x & 15) * 0x00204081u) & ONES; }
-static uint32_t gather(uint32_t x) { return ((x & ONES) * 0x01020408u) >> 24 & 15; }
+static uint32_t spread(uint32_t x) {
+    return ((x & 15) * 0x00204081u) & ONES;
+}
+static uint32_t gather(uint32_t x) {
+    return ((x & ONES) * 0x01020408u) >> 24 & 15;
+}
 
-/* ---- blocks of the file ----------------------------------------------------------------------------- */
+/* ---- blocks of the file ---------------------------------------------------------------------- */
 
 /* 32 nibbles: columns 0..15 are the low ones. */
 static void split_nibbles(uint32_t *code, const uint8_t *qs) {
@@ -30,7 +39,8 @@ static void split_nibbles(uint32_t *code, const uint8_t *qs) {
     }
 }
 static void join_nibbles(uint8_t *qs, const uint32_t *code) {
-    for (int i = 0; i < 4; i++) store_u32(qs + 4 * i, (code[i] & NIBBLES) | (code[i + 4] & NIBBLES) << 4);
+    for (int i = 0; i < 4; i++)
+        store_u32(qs + 4 * i, (code[i] & NIBBLES) | (code[i + 4] & NIBBLES) << 4);
 }
 /* The same with 32 low nibbles, then 32 high ones. */
 static void split_nibbles64(uint32_t *code, const uint8_t *qs) {
@@ -41,7 +51,8 @@ static void split_nibbles64(uint32_t *code, const uint8_t *qs) {
     }
 }
 static void join_nibbles64(uint8_t *qs, const uint32_t *code) {
-    for (int i = 0; i < 8; i++) store_u32(qs + 4 * i, (code[i] & NIBBLES) | (code[i + 8] & NIBBLES) << 4);
+    for (int i = 0; i < 8; i++)
+        store_u32(qs + 4 * i, (code[i] & NIBBLES) | (code[i + 8] & NIBBLES) << 4);
 }
 /* 128 codes of 2 bits: byte l has columns l, l + 32, l + 64, l + 96. */
 static void split_pairs(uint32_t *code, const uint8_t *qs) {
@@ -125,9 +136,11 @@ static void split(uint32_t dtype, struct mm_block *b, const uint8_t *p) {
         b->d = load_u16(p);
         b->m = load_u16(p + 2);
         split_scales(b, p + 4);
-        for (int i = 0; i < 4; i++) split_nibbles64(b->code + 16 * i, p + (dtype == DT_Q5_K ? 48 : 16) + 32 * i);
+        for (int i = 0; i < 4; i++)
+            split_nibbles64(b->code + 16 * i, p + (dtype == DT_Q5_K ? 48 : 16) + 32 * i);
         if (dtype == DT_Q5_K)
-            for (int i = 0; i < 64; i++) b->code[i] |= (load_u32(p + 16 + 4 * (i % 8)) >> i / 8 & ONES) << 4;
+            for (int i = 0; i < 64; i++)
+                b->code[i] |= (load_u32(p + 16 + 4 * (i % 8)) >> i / 8 & ONES) << 4;
         break;
     case DT_Q6_K:
         for (int n = 0; n < 2; n++) {
@@ -203,10 +216,11 @@ static void join(uint32_t dtype, uint8_t *p, const struct mm_block *b) {
         }
         join_pairs(p + 32, b->code, 0);
         join_pairs(p + 64, b->code + 32, 0);
-        for (int i = 0; i < 8; i++) p[96 + i] = (uint8_t)((b->scale[i] & 15) | (b->scale[i + 8] & 15) << 4);
+        for (int i = 0; i < 8; i++)
+            p[96 + i] = (uint8_t)((b->scale[i] & 15) | (b->scale[i + 8] & 15) << 4);
         for (int i = 0; i < 4; i++)
-            p[104 + i] = (uint8_t)(b->scale[i] >> 4 | b->scale[i + 4] >> 4 << 2 | b->scale[i + 8] >> 4 << 4 |
-                                   b->scale[i + 12] >> 4 << 6);
+            p[104 + i] = (uint8_t)(b->scale[i] >> 4 | b->scale[i + 4] >> 4 << 2 |
+                                   b->scale[i + 8] >> 4 << 4 | b->scale[i + 12] >> 4 << 6);
         store_u16(p + 108, b->d);
         break;
     case DT_Q4_K:
@@ -214,7 +228,8 @@ static void join(uint32_t dtype, uint8_t *p, const struct mm_block *b) {
         store_u16(p, b->d);
         store_u16(p + 2, b->m);
         join_scales(p + 4, b);
-        for (int i = 0; i < 4; i++) join_nibbles64(p + (dtype == DT_Q5_K ? 48 : 16) + 32 * i, b->code + 16 * i);
+        for (int i = 0; i < 4; i++)
+            join_nibbles64(p + (dtype == DT_Q5_K ? 48 : 16) + 32 * i, b->code + 16 * i);
         if (dtype == DT_Q5_K)
             for (int i = 0; i < 8; i++) {
                 uint32_t w = 0;
@@ -234,7 +249,8 @@ static void join(uint32_t dtype, uint8_t *p, const struct mm_block *b) {
         break;
     case DT_IQ4_XS:
         store_u16(p, b->d);
-        for (int i = 0; i < 4; i++) p[4 + i] = (uint8_t)((b->scale[2 * i] & 15) | (b->scale[2 * i + 1] & 15) << 4);
+        for (int i = 0; i < 4; i++)
+            p[4 + i] = (uint8_t)((b->scale[2 * i] & 15) | (b->scale[2 * i + 1] & 15) << 4);
         for (int i = 0; i < 8; i++) {
             bits |= (uint32_t)(b->scale[i] >> 4) << 2 * i;
             join_nibbles(p + 8 + 16 * i, b->code + 8 * i);
@@ -249,12 +265,14 @@ static void join(uint32_t dtype, uint8_t *p, const struct mm_block *b) {
     }
 }
 
-/* ---- tiles ------------------------------------------------------------------------------------------ */
+/* ---- tiles ----------------------------------------------------------------------------------- */
 
-/* Where value (sub-block s, row r) of a mm_six lies: its nibble's byte and shift, its high bits' likewise. */
+/* Where value (sub-block s, row r) of a mm_six lies: its nibble's byte and shift, its high bits'
+ * likewise. */
 static uint8_t get_six(const uint8_t *six, size_t s, size_t r) {
     size_t v = s / 2, lane = s % 2 * 8 + r;
-    return (uint8_t)((six[v / 2 * 16 + lane] >> 4 * (v % 2) & 15) | (six[32 + lane] >> 2 * v & 3) << 4);
+    return (uint8_t)((six[v / 2 * 16 + lane] >> 4 * (v % 2) & 15) | (six[32 + lane] >> 2 * v & 3)
+                                                                        << 4);
 }
 static void put_six(uint8_t *six, size_t s, size_t r, uint8_t value) {
     size_t v = s / 2, lane = s % 2 * 8 + r; /* the bytes were cleared */
@@ -265,7 +283,8 @@ static void put_six(uint8_t *six, size_t s, size_t r, uint8_t value) {
 static void put_scales(const struct mm_layout *l, uint8_t *to, const struct mm_block *b, size_t r) {
     switch (l->scales) {
     case MM_SIX_MIN:
-        for (size_t s = 0; s < 8; s++) put_six(to + MM_SIX_BYTES, s, r, b->min[s]); /* fall through */
+        for (size_t s = 0; s < 8; s++)
+            put_six(to + MM_SIX_BYTES, s, r, b->min[s]); /* fall through */
     case MM_SIX:
         for (size_t s = 0; s < 8; s++) put_six(to, s, r, b->scale[s]);
         break;
@@ -277,15 +296,18 @@ static void put_scales(const struct mm_layout *l, uint8_t *to, const struct mm_b
         break;
     }
 }
-static void get_scales(const struct mm_layout *l, struct mm_block *b, const uint8_t *from, size_t r) {
+static void get_scales(const struct mm_layout *l, struct mm_block *b, const uint8_t *from,
+                       size_t r) {
     switch (l->scales) {
     case MM_SIX_MIN:
-        for (size_t s = 0; s < 8; s++) b->min[s] = get_six(from + MM_SIX_BYTES, s, r); /* fall through */
+        for (size_t s = 0; s < 8; s++)
+            b->min[s] = get_six(from + MM_SIX_BYTES, s, r); /* fall through */
     case MM_SIX:
         for (size_t s = 0; s < 8; s++) b->scale[s] = get_six(from, s, r);
         break;
     case MM_SIX16:
-        for (size_t s = 0; s < 16; s++) b->scale[s] = get_six(from + s / 8 * MM_SIX_BYTES, s % 8, r);
+        for (size_t s = 0; s < 16; s++)
+            b->scale[s] = get_six(from + s / 8 * MM_SIX_BYTES, s % 8, r);
         break;
     case MM_BYTE16:
         for (size_t s = 0; s < 16; s++) b->scale[s] = from[s * TILE_ROWS + r];
@@ -331,7 +353,8 @@ static void get_unit(const struct mm_layout *l, uint32_t *code, const uint8_t *f
         else
             code[s] = load_u32(low + 32 * s);
         if (l->high == 1) code[s] |= (load_u32(high) >> s & ONES) << l->low;
-        if (l->high == 2) code[s] |= (load_u32(high + 32 * (s / 4)) >> 2 * (s % 4) & PAIRS) << l->low;
+        if (l->high == 2)
+            code[s] |= (load_u32(high + 32 * (s / 4)) >> 2 * (s % 4) & PAIRS) << l->low;
     }
 }
 
@@ -343,18 +366,22 @@ void mm_get_block(uint32_t dtype, struct mm_block *b, const void *tile_block, si
     p += l->head;
     get_scales(l, b, p, row);
     p += mm_scale_bytes(l);
-    for (size_t u = 0; u < l->units; u++) get_unit(l, b->code + 8 * u, p + u * mm_unit_bytes(l), row);
+    for (size_t u = 0; u < l->units; u++)
+        get_unit(l, b->code + 8 * u, p + u * mm_unit_bytes(l), row);
 }
 
 static void put_block(uint32_t dtype, uint8_t *p, const struct mm_block *b, size_t row) {
     const struct mm_layout *l = mm_layout(dtype);
-    if (l->head == 8) p[row] = (uint8_t)b->d;
-    else store_u16(p + 2 * row, b->d);
+    if (l->head == 8)
+        p[row] = (uint8_t)b->d;
+    else
+        store_u16(p + 2 * row, b->d);
     if (l->head == 32) store_u16(p + 16 + 2 * row, b->m);
     p += l->head;
     put_scales(l, p, b, row);
     p += mm_scale_bytes(l);
-    for (size_t u = 0; u < l->units; u++) put_unit(l, p + u * mm_unit_bytes(l), b->code + 8 * u, row);
+    for (size_t u = 0; u < l->units; u++)
+        put_unit(l, p + u * mm_unit_bytes(l), b->code + 8 * u, row);
 }
 
 /* Elements of 2 or 4 bytes: [column][row]. */
@@ -394,8 +421,12 @@ static size_t pack_halves(char *tile, const char *rows, size_t k) {
     return i;
 }
 #else
-static size_t pack_words(char *tile, const char *rows, size_t k) { return (void)tile, (void)rows, (void)k, 0; }
-static size_t pack_halves(char *tile, const char *rows, size_t k) { return (void)tile, (void)rows, (void)k, 0; }
+static size_t pack_words(char *tile, const char *rows, size_t k) {
+    return (void)tile, (void)rows, (void)k, 0;
+}
+static size_t pack_halves(char *tile, const char *rows, size_t k) {
+    return (void)tile, (void)rows, (void)k, 0;
+}
 #endif
 
 void kern_pack(uint32_t dtype, void *tile, void *scratch, size_t k) {
@@ -407,8 +438,10 @@ void kern_pack(uint32_t dtype, void *tile, void *scratch, size_t k) {
     if (!mm_interleaved(dtype)) return;
     memcpy(scratch, tile, TILE_ROWS * row_bytes);
     if (info->block == 1) {
-        if (info->bytes == 4) pack_plain(tile, scratch, k, 4, pack_words(tile, scratch, k));
-        else pack_plain(tile, scratch, k, 2, pack_halves(tile, scratch, k));
+        if (info->bytes == 4)
+            pack_plain(tile, scratch, k, 4, pack_words(tile, scratch, k));
+        else
+            pack_plain(tile, scratch, k, 2, pack_halves(tile, scratch, k));
         return;
     }
     memset(tile, 0, TILE_ROWS * row_bytes);
@@ -419,7 +452,8 @@ void kern_pack(uint32_t dtype, void *tile, void *scratch, size_t k) {
         }
 }
 
-void mm_file_block(uint32_t dtype, void *block, const void *tile, size_t index, size_t row, size_t k) {
+void mm_file_block(uint32_t dtype, void *block, const void *tile, size_t index, size_t row,
+                   size_t k) {
     const struct dtype_info *info = dtype_info(dtype);
     const uint8_t *p = tile;
     if (mm_layout(dtype)) {

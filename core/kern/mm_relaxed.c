@@ -1,11 +1,13 @@
 /* Matrix products with 8-bit activations, relaxed SIMD: codes stay bytes and are the 7-bit operand.
  *
- * Panel of Q8 types: for each block d[8], m[8] floats and codes [step 8][row 8][4]. Panel of Q8K types: for
- * each superblock d[8], dmin[8] floats, minimums (or, where codes have a zero point, scales) as [pair 8]
- * [row 8][2] int16, scales [sub-block 16][row 8][2] int16, both the same, and codes [step 64][row 8][4].
+ * Panel of Q8 types: for each block d[8], m[8] floats and codes [step 8][row 8][4]. Panel of Q8K
+ * types: for each superblock d[8], dmin[8] floats, minimums (or, where codes have a zero point,
+ * scales) as [pair 8] [row 8][2] int16, scales [sub-block 16][row 8][2] int16, both the same, and
+ * codes [step 64][row 8][4].
  *
- * `wide` means the 32-bit dot. Superblocks always take the 16-bit one: its sums are multiplied with the
- * scales of sub-blocks by the instruction that would have widened them, which a 32-bit dot cannot match.
+ * `wide` means the 32-bit dot. Superblocks always take the 16-bit one: its sums are multiplied with
+ * the scales of sub-blocks by the instruction that would have widened them, which a 32-bit dot
+ * cannot match.
  */
 #include "kern/mm_relaxed.h"
 
@@ -18,7 +20,8 @@
 enum { PANEL32 = 64 + 256, PANEL256 = 64 + 256 + 512 + 2048, SCALES = 320, CODES = 832 };
 
 bool mm_relaxed_works(void) {
-    static const volatile uint32_t words[2] = {0x7f8181ffu, 0x7f7f007fu}; /* a: -1 -127 -127 127; b: 127 0 127 127 */
+    static const volatile uint32_t words[2] = {
+        0x7f8181ffu, 0x7f7f007fu}; /* a: -1 -127 -127 127; b: 127 0 127 127 */
     v128 a = v_hidden(&words[0]), b = v_hidden(&words[1]), pairs = vh_dot_b(a, b);
     v128 sum = vi_dot_b(vi_splat(5), a, b);
     return vh_lane(pairs, 0) == -127 && vh_lane(pairs, 5) == 0 && vi_lane(sum, 3) == 5 - 127;
@@ -27,19 +30,21 @@ bool mm_relaxed_works(void) {
 /* Steps of a code of so many bits whose pair sums fit int16: 15 * 127 * 2 * 8 and so on. */
 #define CHUNK(bits) ((bits) <= 4 ? 8 : (bits) == 5 ? 4 : 2)
 
-/* ---- panels ----------------------------------------------------------------------------------------- */
+/* ---- panels ---------------------------------------------------------------------------------- */
 
 MM_INLINE void put_scales(uint8_t *to, const v128 *scale, int n) {
     for (int v = 0; v < n; v++)
         for (int e = 0; e < 2; e++)
-            for (int h = 0; h < 2; h++) v_store(to + 64 * v + 32 * e + 16 * h, mm_scale_twice(scale[v], e, h));
+            for (int h = 0; h < 2; h++)
+                v_store(to + 64 * v + 32 * e + 16 * h, mm_scale_twice(scale[v], e, h));
 }
 MM_INLINE void put_pairs(uint8_t *to, const v128 *min, int n) {
     for (int v = 0; v < n; v++)
         for (int h = 0; h < 2; h++) v_store(to + 32 * v + 16 * h, mm_scale_pairs(min[v], h));
 }
 
-MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, int low, int high, bool mapped) {
+MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, int low, int high,
+                        bool mapped) {
     struct mm_masks masks = mm_masks(low, high);
     v128 table = mapped ? vb_add(v_load(mm_layout(DT_MXFP4)->map), vb_splat(16)) : v_zero();
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, to += PANEL32) {
@@ -48,17 +53,18 @@ MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, in
             if (head == 32) v_store(to + 32 + 16 * h, mm_half(tile + 16 + 8 * h, masks));
         }
         tile += head;
-        MM_UNROLLED for (int s = 0; s < 8; s++)
+        MM_UNROLLED for (int s = 0; s < 8; s++) {
             for (int h = 0; h < 2; h++) {
                 v128 code = mm_code(tile, low, high, s, h, masks);
                 v_store(to + 64 + 32 * s + 16 * h, mapped ? vb_lookup(table, code) : code);
             }
+        }
         tile += 32 * (low + high);
     }
 }
 
-MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, int scales, int scale_bytes,
-                         int low, int high) {
+MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, int scales,
+                         int scale_bytes, int low, int high) {
     struct mm_masks masks = mm_masks(low, high);
     bool has_min = head == 32;
     int n = scales == MM_SIX_MIN ? 4 : 8;
@@ -72,14 +78,17 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
         put_pairs(to + 64, min, n);
         put_scales(to + SCALES, scale, n);
         tile += head + scale_bytes;
-        MM_ROLLED for (int u = 0; u < 8; u++, tile += 32 * (low + high))
-            MM_UNROLLED for (int s = 0; s < 8; s++)
+        MM_ROLLED for (int u = 0; u < 8; u++, tile += 32 * (low + high)) {
+            MM_UNROLLED for (int s = 0; s < 8; s++) {
                 for (int h = 0; h < 2; h++)
-                    v_store(to + CODES + 256 * u + 32 * s + 16 * h, mm_code(tile, low, high, s, h, masks));
+                    v_store(to + CODES + 256 * u + 32 * s + 16 * h,
+                            mm_code(tile, low, high, s, h, masks));
+            }
+        }
     }
 }
 
-/* ---- products of a panel ---------------------------------------------------------------------------- */
+/* ---- products of a panel --------------------------------------------------------------------- */
 
 /* n steps, pair sums in int16: c[token][half] */
 MM_INLINE void steps16(v128 *c, const uint8_t *w, const uint8_t *a, int n, int width) {
@@ -105,7 +114,8 @@ MM_INLINE void steps32(v128 *c, const uint8_t *w, const uint8_t *a, int n, int w
     }
 }
 /* the same with signed weights: first the negative activations, then the positive ones */
-MM_INLINE void steps_signed(v128 *c, const uint8_t *w, const uint8_t *a, size_t gap, int n, int width) {
+MM_INLINE void steps_signed(v128 *c, const uint8_t *w, const uint8_t *a, size_t gap, int n,
+                            int width) {
     for (int i = 0; i < 2 * width; i++) c[i] = v_zero();
     for (int sign = 1; sign >= 0; sign--) {
         const uint8_t *p = w, *q = a + (size_t)sign * gap;
@@ -123,7 +133,8 @@ MM_INLINE void steps_signed(v128 *c, const uint8_t *w, const uint8_t *a, size_t 
 }
 
 /* sum += (float)c * (d_w * d) for one block, and m_w * (d * sum(q)) */
-MM_INLINE void scale32(v128 *sum, const v128 *c, const uint8_t *w, const uint8_t *a, int width, bool min) {
+MM_INLINE void scale32(v128 *sum, const v128 *c, const uint8_t *w, const uint8_t *a, int width,
+                       bool min) {
     v128 lo = v_load(w), hi = v_load(w + 16);
     for (int t = 0; t < width; t++) {
         v128 d = v_load_splat32(a + 4 * t);
@@ -138,13 +149,14 @@ MM_INLINE void scale32(v128 *sum, const v128 *c, const uint8_t *w, const uint8_t
 }
 
 /* shift: zero point is 1 << shift, 0 for none */
-MM_INLINE void dot32(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width, int bits, int shift,
-                     bool min, bool wide) {
+MM_INLINE void dot32(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width, int bits,
+                     int shift, bool min, bool wide) {
     v128 sum[2 * MM_GROUP], c[2 * MM_GROUP], part[2 * MM_GROUP];
     for (int i = 0; i < 2 * width; i++) sum[i] = v_zero();
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, w += PANEL32, a += MM_Q8_BYTES * width) {
         for (int t = 0; t < width; t++)
-            c[2 * t] = c[2 * t + 1] = shift ? vi_shl(v_load_splat32(a + 4 * (2 * width + t)), shift) : v_zero();
+            c[2 * t] = c[2 * t + 1] =
+                shift ? vi_shl(v_load_splat32(a + 4 * (2 * width + t)), shift) : v_zero();
         if (wide) {
             steps32(c, w + 64, a + 12 * width, 8, width);
         } else {
@@ -162,7 +174,8 @@ MM_INLINE void dot32_signed(float *acc, const uint8_t *w, const uint8_t *a, size
     const uint8_t *signs = a + k / 32 * MM_Q8_BYTES * (size_t)width;
     v128 sum[2 * MM_GROUP], c[2 * MM_GROUP];
     for (int i = 0; i < 2 * width; i++) sum[i] = v_zero();
-    MM_ROLLED for (size_t b = 0; b < k / 32; b++, w += PANEL32, a += MM_Q8_BYTES * width, signs += 64 * width) {
+    MM_ROLLED for (size_t b = 0; b < k / 32;
+                   b++, w += PANEL32, a += MM_Q8_BYTES * width, signs += 64 * width) {
         steps_signed(c, w + 64, signs, 32 * (size_t)width, 8, width);
         scale32(sum, c, w, a, width, false);
     }
@@ -182,10 +195,10 @@ MM_INLINE void min_steps(v128 *c, const uint8_t *min, const uint8_t *sums, int n
     }
 }
 
-/* The end of a superblock: c are the dots, least the minimums' (subtracted as integers where they stand for
- * a zero point). */
-MM_INLINE void scale256(v128 *sum, const v128 *c, const v128 *least, const uint8_t *w, const uint8_t *a, int width,
-                        bool min) {
+/* The end of a superblock: c are the dots, least the minimums' (subtracted as integers where they
+ * stand for a zero point). */
+MM_INLINE void scale256(v128 *sum, const v128 *c, const v128 *least, const uint8_t *w,
+                        const uint8_t *a, int width, bool min) {
     v128 lo = v_load(w), hi = v_load(w + 16);
     for (int t = 0; t < width; t++) {
         v128 d = v_load_splat32(a + 4 * t);
@@ -200,8 +213,8 @@ MM_INLINE void scale256(v128 *sum, const v128 *c, const v128 *least, const uint8
 }
 
 /* sub: steps of a sub-block, 4 or 8; shift: the zero point is 1 << shift, -1 for minimums */
-MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width, int bits, int sub,
-                      int shift) {
+MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width, int bits,
+                      int sub, int shift) {
     v128 sum[2 * MM_GROUP], c[2 * MM_GROUP], part[2 * MM_GROUP];
     int steps = CHUNK(bits) > sub ? sub : CHUNK(bits);
     for (int i = 0; i < 2 * width; i++) sum[i] = v_zero();
@@ -226,12 +239,13 @@ MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, 
     for (int i = 0; i < 2 * width; i++) v_store(acc + 4 * i, sum[i]);
 }
 
-/* ---- one token, straight from the tile -------------------------------------------------------------- */
+/* ---- one token, straight from the tile ------------------------------------------------------- */
 
-MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head, int low, int high,
-                      int shift, bool mapped, bool wide) {
+MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head,
+                      int low, int high, int shift, bool mapped, bool wide) {
     struct mm_masks masks = mm_masks(low, high);
-    v128 table = mapped ? vb_add(v_load(mm_layout(DT_MXFP4)->map), vb_splat(16)) : v_zero(), sum[2] = {v_zero(), v_zero()};
+    v128 table = mapped ? vb_add(v_load(mm_layout(DT_MXFP4)->map), vb_splat(16)) : v_zero(),
+         sum[2] = {v_zero(), v_zero()};
     int chunk = CHUNK(mapped ? 5 : low + high);
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES) {
         const uint8_t *unit = tile + head;
@@ -244,8 +258,10 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
                 v128 code = mm_code(unit, low, high, i, h, masks);
                 if (mapped) code = vb_lookup(table, code);
                 if (wide) { /* two chains, each half as long */
-                    if (i % 2) other[h] = vi_dot_b(other[h], x, code);
-                    else c[h] = vi_dot_b(c[h], x, code);
+                    if (i % 2)
+                        other[h] = vi_dot_b(other[h], x, code);
+                    else
+                        c[h] = vi_dot_b(c[h], x, code);
                 } else {
                     part[h] = i % chunk ? vh_add(part[h], vh_dot_b(x, code)) : vh_dot_b(x, code);
                     if (i % chunk == chunk - 1) c[h] = vi_add(c[h], vi_pair_sum(part[h]));
@@ -255,7 +271,8 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
         if (head == 32) s = v_load_splat32(a + 4);
         for (int h = 0; h < 2; h++) {
             if (wide) c[h] = vi_add(c[h], other[h]);
-            sum[h] = vf_add(sum[h], vf_mul(vf_from_i(c[h]), vf_mul(mm_head(tile, head, h, masks), d)));
+            sum[h] =
+                vf_add(sum[h], vf_mul(vf_from_i(c[h]), vf_mul(mm_head(tile, head, h, masks), d)));
             if (head == 32) sum[h] = vf_add(sum[h], vf_mul(mm_half(tile + 16 + 8 * h, masks), s));
         }
         tile = unit + 32 * (low + high);
@@ -264,8 +281,8 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
     v_store(acc + 4, sum[1]);
 }
 
-MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head, int scales,
-                       int scale_bytes, int low, int high, int shift) {
+MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head,
+                       int scales, int scale_bytes, int low, int high, int shift) {
     struct mm_masks masks = mm_masks(low, high);
     int n = scales == MM_SIX_MIN ? 4 : 8, sub = n == 4 ? 8 : 4;
     int steps = CHUNK(low + high) > sub ? sub : CHUNK(low + high);
@@ -280,24 +297,28 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
         for (int h = 0; h < 2; h++) {
             c[h] = least[h] = v_zero();
             for (int v = 0; v < n; v++)
-                least[h] = vi_add(least[h], vi_dot_h(mm_scale_pairs(min[v], h),
-                                                     v_load_splat32(a + (n == 4 ? 36 : 4) + 4 * v)));
+                least[h] =
+                    vi_add(least[h], vi_dot_h(mm_scale_pairs(min[v], h),
+                                              v_load_splat32(a + (n == 4 ? 36 : 4) + 4 * v)));
         }
-        MM_ROLLED for (int u = 0; u < 8; u++, unit += 32 * (low + high), q += 32, times += n * 8)
+        MM_ROLLED for (int u = 0; u < 8; u++, unit += 32 * (low + high), q += 32, times += n * 8) {
             MM_UNROLLED for (int i = 0; i < 8; i++) {
                 v128 x = v_load_splat32(q + 4 * i);
                 for (int h = 0; h < 2; h++) {
                     v128 dots = vh_dot_b(x, mm_code(unit, low, high, i, h, masks));
                     part[h] = i % steps ? vh_add(part[h], dots) : dots;
                     if (i % steps == steps - 1)
-                        c[h] = vi_add(c[h], vi_dot_h(part[h], v_load(times + 32 * (i / sub) + 16 * h)));
+                        c[h] = vi_add(c[h],
+                                      vi_dot_h(part[h], v_load(times + 32 * (i / sub) + 16 * h)));
                 }
             }
+        }
         for (int h = 0; h < 2; h++) {
             if (shift >= 0) c[h] = vi_sub(c[h], vi_shl(least[h], shift));
             sum[h] = vf_add(sum[h], vf_mul(vf_from_i(c[h]), vf_mul(mm_half_any(tile + 8 * h), d)));
             if (has_min)
-                sum[h] = vf_sub(sum[h], vf_mul(vf_from_i(least[h]), vf_mul(mm_half_any(tile + 16 + 8 * h), d)));
+                sum[h] = vf_sub(
+                    sum[h], vf_mul(vf_from_i(least[h]), vf_mul(mm_half_any(tile + 16 + 8 * h), d)));
         }
         tile = unit;
     }
@@ -306,43 +327,46 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
 }
 
 /* Signed codes of 8 bits, by the signs of the activations (wide) ... */
-MM_INLINE void gemv_q8_signs(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, const int8_t *map) {
+MM_INLINE void gemv_q8_signs(float *acc, const uint8_t *tile, const uint8_t *a, size_t k,
+                             const int8_t *map) {
     const uint8_t *signs = a + k / 32 * MM_Q8_BYTES;
     struct mm_masks masks = mm_masks(4, 0);
     v128 table = map ? v_load(map) : v_zero(), sum[2] = {v_zero(), v_zero()};
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES, signs += MM_Q8_WIDE) {
         v128 c[2][2], d = v_load_splat32(a);
         c[0][0] = c[0][1] = c[1][0] = c[1][1] = v_zero();
-        MM_UNROLLED for (int i = 0; i < 8; i++)
+        MM_UNROLLED for (int i = 0; i < 8; i++) {
             for (int h = 0; h < 2; h++) {
                 v128 code = map ? vb_lookup(table, mm_code(tile + 16, 4, 0, i, h, masks))
                                 : v_load(tile + 16 + 32 * i + 16 * h);
                 c[0][h] = vi_dot_b(c[0][h], code, v_load_splat32(signs + 4 * i));
                 c[1][h] = vi_dot_b(c[1][h], code, v_load_splat32(signs + 32 + 4 * i));
             }
+        }
         for (int h = 0; h < 2; h++)
-            sum[h] = vf_add(sum[h], vf_mul(vf_from_i(vi_sub(c[0][h], c[1][h])), vf_mul(mm_half(tile + 8 * h, masks), d)));
+            sum[h] = vf_add(sum[h], vf_mul(vf_from_i(vi_sub(c[0][h], c[1][h])),
+                                           vf_mul(mm_half(tile + 8 * h, masks), d)));
         tile += map ? 144 : 272;
     }
     v_store(acc, sum[0]);
     v_store(acc + 4, sum[1]);
 }
 
-/* ---- entries ---------------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 #define KERNELS32(name, head, low, high, shift, wide, mapped)                                      \
     static void name##_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {           \
         (void)dtype;                                                                               \
-        unpack32(panel, tile, k, head, low, high, mapped);                                           \
+        unpack32(panel, tile, k, head, low, high, mapped);                                         \
     }                                                                                              \
     static void name##_1(float *acc, const void *panel, const void *group, size_t k) {             \
-        dot32(acc, panel, group, k, 1, mapped ? 5 : low + high, shift, head == 32, wide);             \
+        dot32(acc, panel, group, k, 1, mapped ? 5 : low + high, shift, head == 32, wide);          \
     }                                                                                              \
     static void name##_4(float *acc, const void *panel, const void *group, size_t k) {             \
-        dot32(acc, panel, group, k, MM_GROUP, mapped ? 5 : low + high, shift, head == 32, wide);      \
+        dot32(acc, panel, group, k, MM_GROUP, mapped ? 5 : low + high, shift, head == 32, wide);   \
     }                                                                                              \
     static void name##_gemv(float *acc, const void *tile, const void *group, size_t k) {           \
-        gemv32(acc, tile, group, k, head, low, high, shift, mapped, wide);                           \
+        gemv32(acc, tile, group, k, head, low, high, shift, mapped, wide);                         \
     }
 #define KERNELS256(name, head, scales, bytes, low, high, shift)                                    \
     static void name##_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {           \
@@ -353,7 +377,7 @@ MM_INLINE void gemv_q8_signs(float *acc, const uint8_t *tile, const uint8_t *a, 
         dot256(acc, panel, group, k, 1, low + high, scales == MM_SIX_MIN ? 8 : 4, shift);          \
     }                                                                                              \
     static void name##_4(float *acc, const void *panel, const void *group, size_t k) {             \
-        dot256(acc, panel, group, k, MM_GROUP, low + high, scales == MM_SIX_MIN ? 8 : 4, shift); \
+        dot256(acc, panel, group, k, MM_GROUP, low + high, scales == MM_SIX_MIN ? 8 : 4, shift);   \
     }                                                                                              \
     static void name##_gemv(float *acc, const void *tile, const void *group, size_t k) {           \
         gemv256(acc, tile, group, k, head, scales, bytes, low, high, shift);                       \
@@ -398,13 +422,19 @@ static void iq4_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) 
     for (size_t b = 0; b < k / 32; b++, to += PANEL32, from += 144) {
         v_store(to, mm_half(from, masks));
         v_store(to + 16, mm_half(from + 8, masks));
-        MM_UNROLLED for (int s = 0; s < 8; s++)
+        MM_UNROLLED for (int s = 0; s < 8; s++) {
             for (int h = 0; h < 2; h++)
-                v_store(to + 64 + 32 * s + 16 * h, vb_lookup(table, mm_code(from + 16, 4, 0, s, h, masks)));
+                v_store(to + 64 + 32 * s + 16 * h,
+                        vb_lookup(table, mm_code(from + 16, 4, 0, s, h, masks)));
+        }
     }
 }
-static void signed32_1(float *acc, const void *panel, const void *group, size_t k) { dot32_signed(acc, panel, group, k, 1); }
-static void signed32_4(float *acc, const void *panel, const void *group, size_t k) { dot32_signed(acc, panel, group, k, 4); }
+static void signed32_1(float *acc, const void *panel, const void *group, size_t k) {
+    dot32_signed(acc, panel, group, k, 1);
+}
+static void signed32_4(float *acc, const void *panel, const void *group, size_t k) {
+    dot32_signed(acc, panel, group, k, 4);
+}
 static void q8_0_gemv(float *acc, const void *tile, const void *group, size_t k) {
     gemv_q8_signs(acc, tile, group, k, NULL);
 }
@@ -414,12 +444,13 @@ static void iq4_nl_gemv(float *acc, const void *tile, const void *group, size_t 
 
 #define ENTRY(name) {name##_unpack, name##_1, name##_4, name##_gemv}
 #define ENTRIES(suffix)                                                                            \
-    [DT_Q4_0] = ENTRY(q4_0##suffix), [DT_Q4_1] = ENTRY(q4_1##suffix), [DT_Q5_0] = ENTRY(q5_0##suffix), \
-    [DT_Q5_1] = ENTRY(q5_1##suffix), [DT_MXFP4] = ENTRY(mxfp4##suffix)
+    [DT_Q4_0] = ENTRY(q4_0##suffix), [DT_Q4_1] = ENTRY(q4_1##suffix),                              \
+    [DT_Q5_0] = ENTRY(q5_0##suffix), [DT_Q5_1] = ENTRY(q5_1##suffix),                              \
+    [DT_MXFP4] = ENTRY(mxfp4##suffix)
 #define ENTRIES_K                                                                                  \
-    [DT_Q2_K] = ENTRY(q2_k), [DT_Q3_K] = ENTRY(q3_k), [DT_Q4_K] = ENTRY(q4_k), [DT_Q5_K] = ENTRY(q5_k), \
-    [DT_Q6_K] = ENTRY(q6_k), [DT_TQ2_0] = ENTRY(tq2_0),                                            \
-    [DT_IQ4_XS] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, mm_pairs_iq4_xs},               \
+    [DT_Q2_K] = ENTRY(q2_k), [DT_Q3_K] = ENTRY(q3_k), [DT_Q4_K] = ENTRY(q4_k),                     \
+    [DT_Q5_K] = ENTRY(q5_k), [DT_Q6_K] = ENTRY(q6_k), [DT_TQ2_0] = ENTRY(tq2_0),                   \
+    [DT_IQ4_XS] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, mm_pairs_iq4_xs},                \
     MM_IQ_ENTRIES(mm_iq_unpack, mm_pairs256_1, mm_pairs256_4)
 
 const struct kern_mm_table kern_mm_relaxed[2] = {

@@ -4,7 +4,11 @@
 
 #include "base/bytes.h"
 
-static void act_f32(void *group, const float *x, size_t stride, size_t k, size_t width, size_t live) {
+/* The reference is kept small: it is in every build, and its speed is no goal. */
+#define SMALL __attribute__((noinline))
+
+static void act_f32(void *group, const float *x, size_t stride, size_t k, size_t width,
+                    size_t live) {
     size_t q = mm_quarter(k);
     float *to = group;
     memset(to, 0, 4 * q * width * sizeof(float));
@@ -13,7 +17,7 @@ static void act_f32(void *group, const float *x, size_t stride, size_t k, size_t
             to[width == 1 ? i : ((i % 4) * q + i / 4) * MM_GROUP + t] = x[t * stride + i];
 }
 
-static void f32_dot(float *acc, const float *panel, const float *x, size_t k, size_t width) {
+SMALL static void f32_dot(float *acc, const float *panel, const float *x, size_t k, size_t width) {
     size_t q = mm_quarter(k);
     for (size_t t = 0; t < width; t++)
         for (size_t r = 0; r < TILE_ROWS; r++) {
@@ -34,16 +38,23 @@ static void f32_dot4(float *acc, const void *panel, const void *group, size_t k)
     f32_dot(acc, panel, group, k, MM_GROUP);
 }
 
+/* ---- 8-bit activations ----------------------------------------------------------------------- */
 
-/* ---- 8-bit activations ------------------------------------------------------------------------------ */
-
-static void store_f32(void *p, float v) { memcpy(p, &v, 4); }
-static void store_i32(void *p, int32_t v) { memcpy(p, &v, 4); }
-static void store_i16(void *p, int16_t v) { memcpy(p, &v, 2); }
-static int load_i16(const void *p) { return (int16_t)load_u16(p); }
+static void store_f32(void *p, float v) {
+    memcpy(p, &v, 4);
+}
+static void store_i32(void *p, int32_t v) {
+    memcpy(p, &v, 4);
+}
+static void store_i16(void *p, int16_t v) {
+    memcpy(p, &v, 2);
+}
+static int load_i16(const void *p) {
+    return (int16_t)load_u16(p);
+}
 
 /* q[n] within -127 .. 127 and the scale. */
-static float quantize(int8_t *q, const float *x, size_t n) {
+SMALL static float quantize(int8_t *q, const float *x, size_t n) {
     float amax = 0;
     for (size_t i = 0; i < n; i++) {
         float a = bits_float(float_bits(x[i]) & 0x7fffffff);
@@ -52,14 +63,16 @@ static float quantize(int8_t *q, const float *x, size_t n) {
     bool live = amax > MM_TINY;
     float d = live ? amax / 127.0f : 0, scale = live ? 127.0f / amax : 0;
     for (size_t i = 0; i < n; i++) {
-        float y = x[i] * scale + 12582912.0f; /* 1.5 * 2^23: the low bits are the nearest even integer */
+        float y =
+            x[i] * scale + 12582912.0f; /* 1.5 * 2^23: the low bits are the nearest even integer */
         int32_t n = (int32_t)(float_bits(y) - 0x4b400000u);
         q[i] = (int8_t)(!live ? 0 : n < -127 ? -127 : n > 127 ? 127 : n);
     }
     return d;
 }
 
-static void act_q8(void *group, const float *x, size_t stride, size_t k, size_t width, size_t live) {
+static void act_q8(void *group, const float *x, size_t stride, size_t k, size_t width,
+                   size_t live) {
     char *to = group;
     for (size_t b = 0; b < k / 32; b++, to += MM_Q8_BYTES * width)
         for (size_t t = 0; t < width; t++) {
@@ -70,11 +83,13 @@ static void act_q8(void *group, const float *x, size_t stride, size_t k, size_t 
             store_f32(to + 4 * t, d);
             store_f32(to + 4 * (width + t), d * (float)sum);
             store_i32(to + 4 * (2 * width + t), -sum);
-            for (size_t s = 0; s < 8; s++) memcpy(to + 12 * width + (s * width + t) * 4, q + 4 * s, 4);
+            for (size_t s = 0; s < 8; s++)
+                memcpy(to + 12 * width + (s * width + t) * 4, q + 4 * s, 4);
         }
 }
 
-static void act_q8k(void *group, const float *x, size_t stride, size_t k, size_t width, size_t live) {
+static void act_q8k(void *group, const float *x, size_t stride, size_t k, size_t width,
+                    size_t live) {
     char *to = group;
     for (size_t b = 0; b < k / 256; b++, to += MM_Q8K_BYTES * width)
         for (size_t t = 0; t < width; t++) {
@@ -91,7 +106,8 @@ static void act_q8k(void *group, const float *x, size_t stride, size_t k, size_t
                 store_i16(p + (j / 2 * width + t) * 4 + j % 2 * 2, (int16_t)sums[j]);
             p += 32 * width;
             for (size_t j = 0; j < 8; j++)
-                store_i16(p + (j / 2 * width + t) * 4 + j % 2 * 2, (int16_t)(sums[2 * j] + sums[2 * j + 1]));
+                store_i16(p + (j / 2 * width + t) * 4 + j % 2 * 2,
+                          (int16_t)(sums[2 * j] + sums[2 * j + 1]));
             p += 16 * width;
             for (size_t s = 0; s < 64; s++) memcpy(p + (s * width + t) * 4, q + 4 * s, 4);
         }
@@ -100,21 +116,27 @@ static void act_q8k(void *group, const float *x, size_t stride, size_t k, size_t
 /* The float a type's stored scale stands for. */
 static float scale_of(uint32_t dtype, uint16_t d) {
     if (dtype != DT_MXFP4) return mm_scale_half(d);
-    return bits_float(d < 2 ? 0x00200000u << d : (uint32_t)(d - 1) << 23); /* 2^(d - 128), codes are doubled */
+    return bits_float(d < 2 ? 0x00200000u << d
+                            : (uint32_t)(d - 1) << 23); /* 2^(d - 128), codes are doubled */
 }
 
-static int code_of(const struct mm_layout *l, const struct mm_block *b, size_t i) {
+SMALL static int code_of(const struct mm_layout *l, const struct mm_block *b, size_t i) {
     uint8_t code = (uint8_t)(b->code[i / 4] >> 8 * (i % 4));
     return l->low == 8 ? (int8_t)code : l->map ? l->map[code] : code - l->zero;
 }
 
-static int scale_at(const struct mm_layout *l, const struct mm_block *b, size_t sub) {
+SMALL static int scale_at(const struct mm_layout *l, const struct mm_block *b, size_t sub) {
     switch (l->scales) {
-    case MM_SIX: return b->scale[sub / 2] - 32;
-    case MM_SIX_MIN: return b->scale[sub / 2];
-    case MM_SIX16: return b->scale[sub] - 32;
-    case MM_BYTE16: return l->min ? b->scale[sub] & 15 : (int8_t)b->scale[sub];
-    default: return 1;
+    case MM_SIX:
+        return b->scale[sub / 2] - 32;
+    case MM_SIX_MIN:
+        return b->scale[sub / 2];
+    case MM_SIX16:
+        return b->scale[sub] - 32;
+    case MM_BYTE16:
+        return l->min ? b->scale[sub] & 15 : (int8_t)b->scale[sub];
+    default:
+        return 1;
     }
 }
 
@@ -129,7 +151,8 @@ static void unpack32(uint32_t dtype, void *panel, const void *tile, size_t k) {
             store_f32(to + 4 * r, scale_of(dtype, b.d));
             store_f32(to + 32 + 4 * r, mm_scale_half(b.m));
             for (size_t j = 0; j < 32; j++)
-                store_i16(to + 64 + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2, (int16_t)code_of(l, &b, j));
+                store_i16(to + 64 + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2,
+                          (int16_t)code_of(l, &b, j));
         }
 }
 
@@ -162,19 +185,23 @@ static void unpack_iq(uint32_t dtype, void *panel, const void *tile, size_t k) {
         for (size_t r = 0; r < TILE_ROWS; r++) {
             uint8_t block[128];
             float values[256];
-            memcpy(block, (const char *)tile + r * dtype_bytes(dtype, k) + i * info->bytes, info->bytes);
+            memcpy(block, (const char *)tile + r * dtype_bytes(dtype, k) + i * info->bytes,
+                   info->bytes);
             store_f32(to + 4 * r, mm_scale_half(mm_iq_d(dtype, block)) * iq->unit);
             for (int j = 0; j < 4 && dtype == DT_IQ1_M; j++)
-                store_i16(block + 48 + 2 * j, (int16_t)((load_u16(block + 48 + 2 * j) & 0x0fff) | (0x3c00 >> 4 * j & 15) << 12));
+                store_i16(block + 48 + 2 * j, (int16_t)((load_u16(block + 48 + 2 * j) & 0x0fff) |
+                                                        (0x3c00 >> 4 * j & 15) << 12));
             if (dtype != DT_IQ1_M) store_i16(block + iq->d_at, 0x3c00);
             info->decode(values, block, 256);
             for (size_t j = 0; j < 256; j++)
-                store_i16(to + 320 + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2, (int16_t)(values[j] / iq->unit));
+                store_i16(to + 320 + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2,
+                          (int16_t)(values[j] / iq->unit));
         }
 }
 
 /* sum of codes * q over n columns, both as they lie in panel and group */
-static int32_t dot_codes(const char *codes, const char *q, size_t n, size_t width, size_t r, size_t t) {
+SMALL static int32_t dot_codes(const char *codes, const char *q, size_t n, size_t width, size_t r,
+                               size_t t) {
     int32_t sum = 0;
     for (size_t j = 0; j < n; j++)
         sum += load_i16(codes + ((j / 2 * TILE_ROWS + r) * 2 + j % 2) * 2) *
@@ -182,7 +209,8 @@ static int32_t dot_codes(const char *codes, const char *q, size_t n, size_t widt
     return sum;
 }
 
-static void dot32(float *acc, const char *panel, const char *group, size_t k, size_t width, bool min) {
+SMALL static void dot32(float *acc, const char *panel, const char *group, size_t k, size_t width,
+                        bool min) {
     for (size_t t = 0; t < width; t++)
         for (size_t r = 0; r < TILE_ROWS; r++) {
             const char *w = panel, *a = group;
@@ -197,7 +225,8 @@ static void dot32(float *acc, const char *panel, const char *group, size_t k, si
 }
 
 /* n_min: minimums in a superblock, 0, 8 or 16 */
-static void dot256(float *acc, const char *panel, const char *group, size_t k, size_t width, size_t n_min) {
+SMALL static void dot256(float *acc, const char *panel, const char *group, size_t k, size_t width,
+                         size_t n_min) {
     for (size_t t = 0; t < width; t++)
         for (size_t r = 0; r < TILE_ROWS; r++) {
             const char *w = panel, *a = group;

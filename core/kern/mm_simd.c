@@ -6,9 +6,10 @@
 
 #ifdef KERN_SIMD128
 
-/* ---- panels ----------------------------------------------------------------------------------------- */
+/* ---- panels ---------------------------------------------------------------------------------- */
 
-/* 16 codes [row 4][column 4] as int16 to two pairs of columns: [pair][row 8][2], rows of one half. */
+/* 16 codes [row 4][column 4] as int16 to two pairs of columns: [pair][row 8][2], rows of one half.
+ */
 MM_INLINE void put_codes(uint8_t *to, v128 low, v128 high) {
     v_store(to, V_SHUFFLE32(low, high, 0, 2, 4, 6));
     v_store(to + 32, V_SHUFFLE32(low, high, 1, 3, 5, 7));
@@ -20,8 +21,8 @@ MM_INLINE v128 value(v128 code, int zero, bool mapped, v128 map) {
     return zero ? vb_sub(code, vb_splat((int8_t)zero)) : code;
 }
 
-MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, int low, int high, int zero,
-                        const int8_t *map) {
+MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, int low, int high,
+                        int zero, const int8_t *map) {
     struct mm_masks masks = mm_masks(low, high);
     v128 table = map ? v_load(map) : v_zero();
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, to += MM_PANEL32) {
@@ -30,19 +31,22 @@ MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, in
             v_store(to + 32 + 16 * h, head == 32 ? mm_half(tile + 16 + 8 * h, masks) : v_zero());
         }
         tile += head;
-        MM_UNROLLED for (int s = 0; s < 8; s++)
+        MM_UNROLLED for (int s = 0; s < 8; s++) {
             for (int h = 0; h < 2; h++) {
                 v128 code = value(mm_code(tile, low, high, s, h, masks), zero, map, table);
                 put_codes(to + 64 + 64 * s + 16 * h, vh_from_b_low(code), vh_from_b_high(code));
             }
+        }
         tile += 32 * (low + high);
     }
 }
 
-MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, int scales, int low, int high,
-                         int zero, const int8_t *map) {
-    static const struct mm_layout of[] = {[MM_NO_SCALES] = {.scales = MM_NO_SCALES}, [MM_SIX] = {.scales = MM_SIX},
-                                          [MM_SIX_MIN] = {.scales = MM_SIX_MIN},     [MM_SIX16] = {.scales = MM_SIX16},
+MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, int scales, int low,
+                         int high, int zero, const int8_t *map) {
+    static const struct mm_layout of[] = {[MM_NO_SCALES] = {.scales = MM_NO_SCALES},
+                                          [MM_SIX] = {.scales = MM_SIX},
+                                          [MM_SIX_MIN] = {.scales = MM_SIX_MIN},
+                                          [MM_SIX16] = {.scales = MM_SIX16},
                                           [MM_BYTE16] = {.scales = MM_BYTE16}};
     struct mm_masks masks = mm_masks(low, high);
     v128 table = map ? v_load(map) : v_zero();
@@ -62,7 +66,7 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
                 twice[2 * v + 1][h] = mm_scale_twice(scale[v], 1, h);
             }
         MM_ROLLED for (int u = 0; u < 8; u++) {
-            MM_UNROLLED for (int s = 0; s < 8; s++)
+            MM_UNROLLED for (int s = 0; s < 8; s++) {
                 for (int h = 0; h < 2; h++) {
                     v128 code = value(mm_code(tile, low, high, s, h, masks), zero, map, table);
                     v128 a = vh_from_b_low(code), c = vh_from_b_high(code);
@@ -71,6 +75,7 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
                     v_store(at, vh_mul(V_SHUFFLE32(a, c, 0, 2, 4, 6), times));
                     v_store(at + 32, vh_mul(V_SHUFFLE32(a, c, 1, 3, 5, 7), times));
                 }
+            }
             tile += 32 * (low + high);
         }
     }
@@ -79,24 +84,52 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
 void mm_pairs_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {
     const int8_t *map = mm_layout(dtype)->map;
     switch (dtype) {
-    case DT_Q4_0: unpack32(panel, tile, k, 16, 4, 0, 8, NULL); break;
-    case DT_Q4_1: unpack32(panel, tile, k, 32, 4, 0, 0, NULL); break;
-    case DT_Q5_0: unpack32(panel, tile, k, 16, 4, 1, 16, NULL); break;
-    case DT_Q5_1: unpack32(panel, tile, k, 32, 4, 1, 0, NULL); break;
-    case DT_Q8_0: unpack32(panel, tile, k, 16, 8, 0, 0, NULL); break;
-    case DT_IQ4_NL: unpack32(panel, tile, k, 16, 4, 0, 0, map); break;
-    case DT_MXFP4: unpack32(panel, tile, k, 8, 4, 0, 0, map); break;
-    case DT_Q2_K: unpack256(panel, tile, k, 32, MM_BYTE16, 2, 0, 0, NULL); break;
-    case DT_Q3_K: unpack256(panel, tile, k, 16, MM_SIX16, 2, 1, 4, NULL); break;
-    case DT_Q4_K: unpack256(panel, tile, k, 32, MM_SIX_MIN, 4, 0, 0, NULL); break;
-    case DT_Q5_K: unpack256(panel, tile, k, 32, MM_SIX_MIN, 4, 1, 0, NULL); break;
-    case DT_Q6_K: unpack256(panel, tile, k, 16, MM_BYTE16, 4, 2, 32, NULL); break;
-    case DT_IQ4_XS: unpack256(panel, tile, k, 16, MM_SIX, 4, 0, 0, map); break;
-    case DT_TQ2_0: unpack256(panel, tile, k, 16, MM_NO_SCALES, 2, 0, 1, NULL); break;
+    case DT_Q4_0:
+        unpack32(panel, tile, k, 16, 4, 0, 8, NULL);
+        break;
+    case DT_Q4_1:
+        unpack32(panel, tile, k, 32, 4, 0, 0, NULL);
+        break;
+    case DT_Q5_0:
+        unpack32(panel, tile, k, 16, 4, 1, 16, NULL);
+        break;
+    case DT_Q5_1:
+        unpack32(panel, tile, k, 32, 4, 1, 0, NULL);
+        break;
+    case DT_Q8_0:
+        unpack32(panel, tile, k, 16, 8, 0, 0, NULL);
+        break;
+    case DT_IQ4_NL:
+        unpack32(panel, tile, k, 16, 4, 0, 0, map);
+        break;
+    case DT_MXFP4:
+        unpack32(panel, tile, k, 8, 4, 0, 0, map);
+        break;
+    case DT_Q2_K:
+        unpack256(panel, tile, k, 32, MM_BYTE16, 2, 0, 0, NULL);
+        break;
+    case DT_Q3_K:
+        unpack256(panel, tile, k, 16, MM_SIX16, 2, 1, 4, NULL);
+        break;
+    case DT_Q4_K:
+        unpack256(panel, tile, k, 32, MM_SIX_MIN, 4, 0, 0, NULL);
+        break;
+    case DT_Q5_K:
+        unpack256(panel, tile, k, 32, MM_SIX_MIN, 4, 1, 0, NULL);
+        break;
+    case DT_Q6_K:
+        unpack256(panel, tile, k, 16, MM_BYTE16, 4, 2, 32, NULL);
+        break;
+    case DT_IQ4_XS:
+        unpack256(panel, tile, k, 16, MM_SIX, 4, 0, 0, map);
+        break;
+    case DT_TQ2_0:
+        unpack256(panel, tile, k, 16, MM_NO_SCALES, 2, 0, 1, NULL);
+        break;
     }
 }
 
-/* ---- products --------------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 /* n pairs of columns by 4 tokens: sums [token][half] */
 MM_INLINE void steps4(v128 c[8], const uint8_t *w, const uint8_t *a, int n) {
@@ -124,13 +157,16 @@ MM_INLINE void steps1(v128 c[2], const uint8_t *w, const uint8_t *a, int n) {
     c[1] = vi_add(c[1], d[1]);
 }
 
-MM_INLINE void dot32(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width, bool min) {
+MM_INLINE void dot32(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width,
+                     bool min) {
     const uint8_t *wide = a + k / 32 * MM_Q8_BYTES * width;
     v128 sum[2 * MM_GROUP], c[2 * MM_GROUP];
     for (int i = 0; i < 2 * width; i++) sum[i] = v_zero();
     MM_ROLLED for (size_t b = 0; b < k / 32; b++) {
-        if (width == 1) steps1(c, w + 64, wide, 16);
-        else steps4(c, w + 64, wide, 16);
+        if (width == 1)
+            steps1(c, w + 64, wide, 16);
+        else
+            steps4(c, w + 64, wide, 16);
         v128 lo = v_load(w), hi = v_load(w + 16);
         for (int t = 0; t < width; t++) {
             v128 d = v_load_splat32(a + 4 * t);
@@ -147,13 +183,16 @@ MM_INLINE void dot32(float *acc, const uint8_t *w, const uint8_t *a, size_t k, i
     for (int i = 0; i < 2 * width; i++) v_store(acc + 4 * i, sum[i]);
 }
 
-MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width, int n_min) {
+MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width,
+                      int n_min) {
     const uint8_t *wide = a + k / 256 * MM_Q8K_BYTES * width;
     v128 sum[2 * MM_GROUP], c[2 * MM_GROUP];
     for (int i = 0; i < 2 * width; i++) sum[i] = v_zero();
     MM_ROLLED for (size_t b = 0; b < k / 256; b++) {
-        if (width == 1) steps1(c, w + 320, wide, 128);
-        else steps4(c, w + 320, wide, 128);
+        if (width == 1)
+            steps1(c, w + 320, wide, 128);
+        else
+            steps4(c, w + 320, wide, 128);
         v128 lo = v_load(w), hi = v_load(w + 16);
         for (int t = 0; t < width; t++) {
             v128 d = v_load_splat32(a + 4 * t);
@@ -162,13 +201,16 @@ MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, 
         }
         if (n_min) {
             const uint8_t *sums = a + (n_min == 8 ? 36 : 4) * width;
-            if (width == 1) steps1(c, w + 64, sums, n_min / 2);
-            else steps4(c, w + 64, sums, n_min / 2);
+            if (width == 1)
+                steps1(c, w + 64, sums, n_min / 2);
+            else
+                steps4(c, w + 64, sums, n_min / 2);
             lo = v_load(w + 32), hi = v_load(w + 48);
             for (int t = 0; t < width; t++) {
                 v128 d = v_load_splat32(a + 4 * t);
                 sum[2 * t] = vf_sub(sum[2 * t], vf_mul(vf_from_i(c[2 * t]), vf_mul(lo, d)));
-                sum[2 * t + 1] = vf_sub(sum[2 * t + 1], vf_mul(vf_from_i(c[2 * t + 1]), vf_mul(hi, d)));
+                sum[2 * t + 1] =
+                    vf_sub(sum[2 * t + 1], vf_mul(vf_from_i(c[2 * t + 1]), vf_mul(hi, d)));
             }
         }
         w += MM_PANEL256, a += MM_Q8K_BYTES * width, wide += MM_Q8K_WIDE * width;
@@ -176,11 +218,11 @@ MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, 
     for (int i = 0; i < 2 * width; i++) v_store(acc + 4 * i, sum[i]);
 }
 
-#define DOTS(kind, name, body, last)                                                                   \
-    kind void name##_1(float *acc, const void *panel, const void *group, size_t k) {             \
+#define DOTS(kind, name, body, last)                                                               \
+    kind void name##_1(float *acc, const void *panel, const void *group, size_t k) {               \
         body(acc, panel, group, k, 1, last);                                                       \
     }                                                                                              \
-    kind void name##_4(float *acc, const void *panel, const void *group, size_t k) {             \
+    kind void name##_4(float *acc, const void *panel, const void *group, size_t k) {               \
         body(acc, panel, group, k, MM_GROUP, last);                                                \
     }
 DOTS(, mm_pairs32, dot32, false)

@@ -19,11 +19,14 @@
 #endif
 
 /* Masks as words in memory: see v_hidden. */
-static const volatile uint32_t mm_mask0f = 0x0f0f0f0f, mm_mask10 = 0x10101010, mm_mask30 = 0x30303030,
-                               mm_mask03 = 0x03030303, mm_mask04 = 0x04040404, mm_mask_half = 0x8fffe000,
+static const volatile uint32_t mm_mask0f = 0x0f0f0f0f, mm_mask10 = 0x10101010,
+                               mm_mask30 = 0x30303030, mm_mask03 = 0x03030303,
+                               mm_mask04 = 0x04040404, mm_mask_half = 0x8fffe000,
                                mm_mask_scale = 0x77800000; /* 2^112 */
 
-struct mm_masks { v128 low, high, half, scale; };
+struct mm_masks {
+    v128 low, high, half, scale;
+};
 
 MM_INLINE struct mm_masks mm_masks(int low, int high) {
     struct mm_masks m;
@@ -50,11 +53,13 @@ MM_INLINE v128 mm_code(const uint8_t *unit, int low, int high, int s, int h, str
         code = v_and(mm_shift(v_load(p + 32 * (s / 4)), -2 * (s % 4)), m.low);
     if (high == 1) code = v_or(code, v_and(mm_shift(v_load(unit + 16 * h), low - s), m.high));
     if (high == 2)
-        code = v_or(code, v_and(mm_shift(v_load(unit + 32 * (s / 4) + 16 * h), low - 2 * (s % 4)), m.high));
+        code = v_or(
+            code, v_and(mm_shift(v_load(unit + 32 * (s / 4) + 16 * h), low - 2 * (s % 4)), m.high));
     return code;
 }
 
-/* Four half-floats to floats, infinities to 65536 and up (a model has none). Slow where they are subnormal. */
+/* Four half-floats to floats, infinities to 65536 and up (a model has none). Slow where they are
+ * subnormal. */
 MM_INLINE v128 mm_half(const uint8_t *p, struct mm_masks m) {
     return vf_mul(v_and(vi_shl(vi_load16x4_s(p), 13), m.half), m.scale);
 }
@@ -87,8 +92,9 @@ MM_INLINE void mm_six(v128 s[4], const uint8_t *p) {
     s[3] = v_or(v_and(vh_shr_u(l1, 4), m4), v_and(vh_shr_u(high, 2), m2));
 }
 
-/* Scales as int8, [sub-block][row] two sub-blocks a vector: four vectors, or eight where sub-blocks have 16
- * columns; min likewise where the type has minimums, else min is scale (zero points are folded with it). */
+/* Scales as int8, [sub-block][row] two sub-blocks a vector: four vectors, or eight where sub-blocks
+ * have 16 columns; min likewise where the type has minimums, else min is scale (zero points are
+ * folded with it). */
 MM_INLINE void mm_scales(v128 *scale, v128 *min, const uint8_t *p, int kind, bool has_min) {
     v128 m4 = vb_splat(0x0f);
     switch (kind) {
@@ -112,7 +118,8 @@ MM_INLINE void mm_scales(v128 *scale, v128 *min, const uint8_t *p, int kind, boo
         for (int v = 0; v < 8; v++) scale[v] = vb_splat(1);
     }
     if (kind == MM_SIX || kind == MM_SIX16)
-        for (int v = 0; v < (kind == MM_SIX ? 4 : 8); v++) scale[v] = vb_sub(scale[v], vb_splat(32));
+        for (int v = 0; v < (kind == MM_SIX ? 4 : 8); v++)
+            scale[v] = vb_sub(scale[v], vb_splat(32));
     if (!has_min)
         for (int v = 0; v < (kind == MM_SIX ? 4 : 8); v++) min[v] = scale[v];
 }
