@@ -1,4 +1,4 @@
-// Speed of the matrix products in this JavaScript engine: node tests/kern/bench_mm.mjs test_mm.wasm [TYPE …]
+// Speed of the matrix products in this JavaScript engine: node tests/kern/bench_mm.mjs test_mm.wasm [--quick] [TYPE …]
 // The module is tests/kern/test_mm.c with core/data and core/kern built for WASI (with -mrelaxed-simd for
 // the relaxed level). Prints GMAC/s by type, level and shape for 1, 4 and 256 tokens; 1 is with cold weights.
 
