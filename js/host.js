@@ -125,6 +125,22 @@ export function breathe() {
 }
 
 /**
+ * Settles with promise, or resolves when it takes too long.
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {number} ms
+ * @returns {Promise<T | undefined>}
+ */
+export async function within(promise, ms) {
+  const done = new AbortController();
+  try {
+    return await Promise.race([promise, sleep(ms, done.signal).then(() => undefined)]);
+  } finally {
+    done.abort();
+  }
+}
+
+/**
  * @param {number} ms
  * @param {AbortSignal} [signal]
  * @returns {Promise<void>} resolves early when the signal fires

@@ -8,13 +8,16 @@
  */
 import { Client } from './client.js';
 import { checkNumber, checkOptions, invalid, SottoError, unsupported } from './errors.js';
-import { hasFiles } from './host.js';
+import { hasFiles, within } from './host.js';
 import { Model } from './model.js';
 import { toParts, transferOf } from './source.js';
 import { holdCache } from './store.js';
 
 export { cachedModels, deleteCachedModel } from './cached.js';
 export { SottoError };
+
+/** How long an aborted download may take to put what it got on disk. */
+const SAVE_MS = 10_000;
 
 const SHARED_OPTIONS = [
   'signal',
@@ -144,9 +147,8 @@ async function open(source, options, inspect, onState, mayRestart) {
         const saved = new Promise((resolve) => {
           client.onmessage = (m) => m.type === 'stopped' && resolve(undefined);
           client.ondeath = resolve;
-          setTimeout(resolve, 1000);
         });
-        saved.then(() => client.close(error));
+        within(saved, SAVE_MS).then(() => client.close(error));
       } else {
         client.close(error);
       }

@@ -1,5 +1,6 @@
 import { Chat } from './chat.js';
 import { checkNumber, checkOptions, invalid, SottoError, unsupported } from './errors.js';
+import { within } from './host.js';
 import { channelSplitter, reasoningKind } from './reasoning.js';
 import { Sequence, toIds } from './sequence.js';
 
@@ -224,7 +225,7 @@ export class Model {
     if (!this.#client.dead) {
       /* Lets the loader put what it has on disk; a stuck engine is not waited for. */
       const answer = this.#client.request({ type: 'call', method: 'close', args: [] }).catch(() => {});
-      await Promise.race([answer, new Promise((resolve) => setTimeout(resolve, 3000))]);
+      await within(answer, 5000);
     }
     this.#client.close(new SottoError('SOTTO_CLOSED', 'The model was closed.'));
   }

@@ -2,8 +2,8 @@
  * The engine's thread: owns the instance, the pool and the sequences, and answers the page. Long work is cut in
  * slices, between which messages are handled.
  */
-import { SottoError, toPlain } from '../js/errors.js';
-import { breathe, hasFiles, isNode, nodeModule, nodeWorker, serve, sleep, wrapWorker } from '../js/host.js';
+import { aborted, SottoError, toPlain } from '../js/errors.js';
+import { breathe, hasFiles, isNode, nodeModule, nodeWorker, serve, within, wrapWorker } from '../js/host.js';
 import { PAGE_BYTES, STACK_BYTES } from '../js/protocol.js';
 import { transferOf } from '../js/source.js';
 import { compile, Instance, newMemory } from './instance.js';
@@ -55,7 +55,8 @@ class Opening {
   #onLoader = () => {};
   /** @type {(error: unknown) => void} */
   #fail = () => {};
-  #stopped = false;
+  /** @type {Promise<void> | undefined} */
+  #stopped;
 
   /** @param {import('../js/protocol.js').Open} message */
   constructor(message) {
@@ -74,11 +75,11 @@ class Opening {
     const compiling = compile(message.variant, message.wasm);
     if (!message.inspect) {
       const helpers = Array.from({ length: most - 1 }, () => spawn('compute', message.workers));
-      if (shared) this.#loader = await spawn('loader', message.workers);
-      this.#compute = await Promise.all(helpers);
-      this.#watch();
+      if (shared) this.#watchLoader(await spawn('loader', message.workers));
+      for (const helper of helpers) this.#watchCompute(await helper);
     }
     const { module, variant } = await compiling;
+    if (this.#stopped) throw aborted();
     /** @type {import('../js/protocol.js').LoadRequest} */
     const request = {
       type: 'load',
@@ -92,6 +93,7 @@ class Opening {
       inspect: message.inspect,
     };
     const header = await Promise.race([this.#header(request), failed]);
+    if (this.#stopped) throw aborted();
     if (message.inspect) {
       await this.#load?.close();
       return { ...header.info, variant, threads: most };
@@ -113,6 +115,7 @@ class Opening {
     const feeding = this.#feed(instance, stacks[0], model, scratch);
     feeding.catch(() => {}); /* awaited below; something else may fail before */
     await Promise.race([runner.chooseThreads(message.threads, most), failed]);
+    if (this.#stopped) throw aborted();
     post({ type: 'state', state: 'header', info: runner.info() });
     await Promise.race([feeding, failed]);
     runner.fed(true);
@@ -124,20 +127,31 @@ class Opening {
     return info;
   }
 
-  /** A thread that dies takes everything with it: the memory may be half written. */
-  #watch() {
-    const lost = (/** @type {string} */ who) => (/** @type {string} */ reason) => {
+  /** A thread that dies takes everything with it: the memory may be half written. @param {string} who */
+  #lost(who) {
+    return (/** @type {string} */ reason) => {
+      if (this.#stopped) return;
       const error = new SottoError('SOTTO_WORKER_LOST', `A ${who} thread was lost: ${reason}.`);
       this.#fail(error);
       runner?.lose(error);
       post({ type: 'broken', error: toPlain(error) });
     };
-    for (const port of this.#compute) {
-      port.lost((reason) => !this.#stopped && lost('compute')(reason));
-      port.listen(() => {});
-    }
-    this.#loader?.lost(lost('loader'));
-    this.#loader?.listen((message) => {
+  }
+
+  /** @param {Port} port */
+  #watchCompute(port) {
+    if (this.#stopped) return port.terminate();
+    this.#compute.push(port);
+    port.lost(this.#lost('compute'));
+    port.listen(() => {});
+  }
+
+  /** @param {Port} port */
+  #watchLoader(port) {
+    if (this.#stopped) return port.terminate();
+    this.#loader = port;
+    port.lost(this.#lost('loader'));
+    port.listen((message) => {
       if (message.type === 'progress') this.#progress(message.progress);
       else if (message.type === 'failure') this.#fail(plainError(message.error));
       else this.#onLoader(message);
@@ -188,18 +202,19 @@ class Opening {
   }
 
   /** Stops whatever is going on; what was downloaded is put on disk. */
-  async stop() {
-    this.#stopped = true;
+  stop() {
+    return (this.#stopped ??= this.#stop());
+  }
+
+  async #stop() {
     runner?.stop();
     const loader = this.#loader;
     if (loader) {
-      await Promise.race([
-        new Promise((resolve) => {
-          this.#onLoader = (message) => message.type === 'stopped' && resolve(undefined);
-          loader.post({ type: 'stop' });
-        }),
-        sleep(1000),
-      ]);
+      const stopped = new Promise((resolve) => {
+        this.#onLoader = (message) => message.type === 'stopped' && resolve(undefined);
+        loader.post({ type: 'stop' });
+      });
+      await within(stopped, 8000);
       loader.terminate();
     }
     await this.#load?.close();

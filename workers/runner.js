@@ -193,10 +193,12 @@ export class Runner {
 
   /** @param {number} code */
   #error(code) {
-    const error = this.#instance.error(this.#instance.x.model_fail(this.#model));
-    return error.code === codeName(code)
-      ? error
-      : new SottoError(codeName(code), error.message || 'The engine failed.');
+    const own = this.#instance.error(this.#instance.x.model_fail(this.#model));
+    const error =
+      own.code === codeName(code) ? own : new SottoError(codeName(code), own.message || 'The engine failed.');
+    /* A pool that lost a thread is lost for good. */
+    if (code === CODES.WORKER_LOST) this.#lost ??= error;
+    return error;
   }
 
   /** @param {number} code */
