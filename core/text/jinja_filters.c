@@ -175,6 +175,14 @@ FILTER(f_truncate) {
     return build_end(&b);
 }
 
+FILTER(f_center) {
+    struct value width = v_int(arg_int(j, a, 0, "width", 80));
+    const struct args given = {.at = &width, .n = 1, .n_positional = 1};
+    bool mutates;
+    v = jinja_str(j, v);
+    return j->failed ? v : jinja_method(v, v_text("center"), &mutates)(j, v, &given);
+}
+
 FILTER(f_wordcount) {
     int64_t n = 0;
     bool inside = false;
@@ -319,15 +327,31 @@ FILTER(f_attr) {
 }
 
 builtin jinja_filter(struct value name) {
-    static const struct row rows[] = {
-        {"abs", f_absolute},  {"attr", f_attr},           {"capitalize", f_capitalize},
-        {"d", f_default},     {"default", f_default},     {"e", f_escape},
-        {"escape", f_escape}, {"float", f_float},         {"forceescape", f_forceescape},
-        {"format", f_format}, {"indent", f_indent},       {"int", f_int},
-        {"lower", f_lower},   {"replace", f_replace},     {"round", f_round},
-        {"safe", f_safe},     {"string", f_string},       {"title", f_title},
-        {"tojson", f_tojson}, {"trim", f_trim},           {"truncate", f_truncate},
-        {"upper", f_upper},   {"urlencode", f_urlencode}, {"wordcount", f_wordcount}};
+    static const struct row rows[] = {{"abs", f_absolute},
+                                      {"attr", f_attr},
+                                      {"capitalize", f_capitalize},
+                                      {"center", f_center},
+                                      {"d", f_default},
+                                      {"default", f_default},
+                                      {"e", f_escape},
+                                      {"escape", f_escape},
+                                      {"float", f_float},
+                                      {"forceescape", f_forceescape},
+                                      {"format", f_format},
+                                      {"indent", f_indent},
+                                      {"int", f_int},
+                                      {"lower", f_lower},
+                                      {"replace", f_replace},
+                                      {"round", f_round},
+                                      {"safe", f_safe},
+                                      {"string", f_string},
+                                      {"title", f_title},
+                                      {"tojson", f_tojson},
+                                      {"trim", f_trim},
+                                      {"truncate", f_truncate},
+                                      {"upper", f_upper},
+                                      {"urlencode", f_urlencode},
+                                      {"wordcount", f_wordcount}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (v_is(name, rows[i].name)) return rows[i].call;
     return jinja_sequence_filter(name);

@@ -435,7 +435,8 @@ struct value format_percent(struct jinja *j, struct value format, const struct a
         v = apply(j, v, &spec);
         if (!j->failed) build_add(&b, v.s, v.n);
     }
-    if (!j->failed && next < a->n_positional && !(a->n_positional == 1 && a->at[0].kind == V_DICT))
+    if (!j->failed && next < a->n_positional &&
+        !(a->n_positional == 1 && (a->at[0].kind == V_DICT || a->at[0].kind == V_LIST)))
         return jinja_fail(j, "not all arguments converted during string formatting");
     format = build_end(&b);
     return format;

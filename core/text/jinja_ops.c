@@ -173,7 +173,12 @@ struct value jinja_slice(struct jinja *j, struct value v, struct value from, str
             build_add(&b, items.at[i].s, items.at[i].n);
         return build_end(&b);
     }
-    out = list_new(j, v.kind == V_RANGE ? V_LIST : v.kind);
+    out = list_new(j, v.kind);
+    if (!j->failed && v.kind == V_RANGE) {
+        out.list->start = v.list->start + start * v.list->step;
+        out.list->stop = v.list->start + stop * v.list->step;
+        out.list->step = v.list->step * step;
+    }
     for (int64_t i = start; (step > 0 ? i < stop : i > stop) && !j->failed; i += step)
         list_add(j, out.list, v.list->at[i]);
     return out;

@@ -24,12 +24,28 @@ static struct value get_path(struct jinja *j, struct value v, struct value path)
 struct order {
     struct value attribute;
     bool has_attribute, case_sensitive, reverse;
+    bool several; /* the attribute may be a list with commas; the key is a list then */
 };
 
-static struct value order_key(struct jinja *j, struct value v, const struct order *o) {
-    if (o->has_attribute) v = get_path(j, v, o->attribute);
+static struct value plain_key(struct jinja *j, struct value v, const struct order *o) {
     if (!o->case_sensitive && v.kind == V_STRING) v = change_case(j, v, CASE_LOWER);
     return v;
+}
+
+static struct value order_key(struct jinja *j, struct value v, const struct order *o) {
+    struct value keys, path = o->attribute;
+    if (!o->has_attribute) return plain_key(j, v, o);
+    if (!o->several) return plain_key(j, get_path(j, v, path), o);
+    keys = list_new(j, V_LIST);
+    for (uint32_t from = 0, i = 0; !j->failed && (path.kind != V_STRING || i <= path.n); i++) {
+        if (path.kind == V_STRING && i < path.n && path.s[i] != ',') continue;
+        if (path.kind == V_STRING) path = v_str(o->attribute.s + from, i - from);
+        list_add(j, keys.list, plain_key(j, get_path(j, v, path), o));
+        if (path.kind != V_STRING) break;
+        path = o->attribute;
+        from = i + 1;
+    }
+    return keys;
 }
 
 /* Stable merge sort of n entries by key; spare has room for as many. */
@@ -75,6 +91,7 @@ FILTER(f_sort) {
     uint32_t n = 0;
     struct entry *at;
     o.has_attribute = arg(a, 2, "attribute", &o.attribute) && o.attribute.kind != V_NONE;
+    o.several = o.has_attribute;
     at = sorted(j, v, &o, &n);
     for (uint32_t i = 0; at && i < n; i++) list_add(j, out.list, at[i].value);
     return out;

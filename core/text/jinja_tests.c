@@ -21,7 +21,7 @@ PLAIN(t_number, is_number(v) || v.kind == V_BIG)
 PLAIN(t_string, v.kind == V_STRING)
 PLAIN(t_mapping, v.kind == V_DICT)
 PLAIN(t_escaped, v.kind == V_STRING && v.flag)
-PLAIN(t_callable, v.kind >= V_LOOP && v.kind != V_CYCLER)
+PLAIN(t_callable, v.kind == V_UNDEFINED || (v.kind >= V_LOOP && v.kind != V_CYCLER))
 PLAIN(t_iterable, is_sequence(v) || v.kind == V_STRING || v.kind == V_DICT ||
                       v.kind == V_UNDEFINED || v.kind == V_LOOP)
 PLAIN(t_sequence, (is_sequence(v) && v.kind != V_GENERATOR && v.kind != V_VIEW) ||
@@ -40,8 +40,14 @@ static bool all_case(struct value v, bool upper) {
     }
     return any;
 }
-PLAIN(t_upper, all_case(v, true))
-PLAIN(t_lower, all_case(v, false))
+TEST(t_upper) {
+    (void)a;
+    return v_bool(all_case(jinja_str(j, v), true));
+}
+TEST(t_lower) {
+    (void)a;
+    return v_bool(all_case(jinja_str(j, v), false));
+}
 
 static struct value operand(struct jinja *j, const struct args *a) {
     if (a->n) return a->at[0];

@@ -183,7 +183,7 @@ static const struct {
      "True True True False True True True True True True"},
     {"{{ n is eq 3 }} {{ n is not none }} {{ none is none }} {{ yes is true }} {{ 1 is true }} {{ "
      "yes is boolean }} {{ 'a' is sameas 'a' }} {{ m is callable }}",
-     "True True True True False True True False"},
+     "True True True True False True True True"},
     {"{{ range(5)|list }} {{ range(1, 10, 3) }} {{ range(5, 0, -2)|list }} {{ dict(a=1, b=2) }}",
      "[0, 1, 2, 3, 4] range(1, 10, 3) [5, 3, 1] {'a': 1, 'b': 2}"},
     {"{% set j = joiner('|') %}{{ j() }}a{{ j() }}b{% set c = cycler(1, 2) %}{{ c.next() }}{{ "
@@ -215,6 +215,11 @@ static const struct {
      "['a.b', 'c']('a', '=', 'b')['a', 'b']x"},
     {"{{ '12'.isdigit() }}{{ 'Ab'.isalpha() }}{{ ' '.isspace() }}{{ 'AB'.isupper() }}",
      "TrueTrueTrueTrue"},
+    {"{{ messages|sort(attribute='role,content')|map(attribute='content')|join(' ') }} {{ "
+     "'ab'|sort(attribute='x')|length }}",
+     "yo bye hi 2"},
+    {"{{ range(9)[2:8:2] }} {{ 'a'|center(3) }} {{ 12 is lower }} {{ d is lower }}",
+     "range(2, 8, 2)  a  False False"},
     /* what must fail */
     {"{{ missing.x }}", NULL},
     {"{{ none.x.y }}", NULL},
