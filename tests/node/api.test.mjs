@@ -133,7 +133,7 @@ test('a signal ends prefill and decode with AbortError', async () => {
   await assert.rejects(
     async () => {
       for await (const _ of model.complete('the', { temperature: 0, ignoreEog: true, signal: stop.signal })) {
-        if (++n === 2) stop.abort();
+        if (++n === 1) stop.abort();
       }
     },
     (error) => error.name === 'AbortError' && error.code === 'SOTTO_ABORTED',
