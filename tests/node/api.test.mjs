@@ -117,31 +117,38 @@ test('maxTokens, stop texts and a full context end an answer', async () => {
   assert.ok(full.last.usage.completionTokens > 480, `${full.last.usage.completionTokens} tokens`);
 });
 
+/** A model of some milliseconds a token, so that an answer of 400 has many parts on any machine. */
+const slowModel = () =>
+  loadModel(tinyGguf({ layers: 8, width: 512 }), { wasmUrl, threads: 1, contextLength: 1024 });
+
 test('leaving the loop stops, and the next call works', async () => {
+  const slow = await slowModel();
   let n = 0;
-  for await (const part of model.complete('the', { temperature: 0, ignoreEog: true })) {
+  for await (const part of slow.complete('the', { temperature: 0, ignoreEog: true, maxTokens: 400 })) {
     n += part.tokens.length;
     break;
   }
-  assert.ok(n < 300);
-  assert.ok((await collect(model.complete('the', greedy))).text);
+  assert.ok(n < 400, `${n} tokens in the first part`);
+  assert.ok((await collect(slow.complete('the', { ...greedy, maxTokens: 2 }))).text);
+  await slow.close();
 });
 
 test('a signal ends prefill and decode with AbortError', async () => {
+  const slow = await slowModel();
   const stop = new AbortController();
   let n = 0;
   await assert.rejects(
     async () => {
-      for await (const _ of model.complete('the', { temperature: 0, ignoreEog: true, signal: stop.signal })) {
-        if (++n === 1) stop.abort();
-      }
+      const options = { temperature: 0, ignoreEog: true, maxTokens: 400, signal: stop.signal };
+      for await (const _ of slow.complete('the', options)) if (++n === 1) stop.abort();
     },
     (error) => error.name === 'AbortError' && error.code === 'SOTTO_ABORTED',
   );
-  await rejects(collect(model.complete('the', { signal: AbortSignal.abort() })), 'SOTTO_ABORTED');
-  const ids = new Uint32Array(500).fill(270);
-  await rejects(collect(model.complete(ids, { signal: AbortSignal.timeout(1), maxTokens: 400 })), 'SOTTO_ABORTED');
-  assert.ok((await collect(model.complete('the', greedy))).text);
+  await rejects(collect(slow.complete('the', { signal: AbortSignal.abort() })), 'SOTTO_ABORTED');
+  const ids = new Uint32Array(1000).fill(270);
+  await rejects(collect(slow.complete(ids, { signal: AbortSignal.timeout(1) })), 'SOTTO_ABORTED');
+  assert.ok((await collect(slow.complete('the', { ...greedy, maxTokens: 2 }))).text);
+  await slow.close();
 });
 
 test('wrong and unknown options are refused', async () => {
