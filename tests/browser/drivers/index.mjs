@@ -8,13 +8,14 @@
 // Every browser starts with a fresh profile and without a window; what a page prints is in browser.console.
 
 import { browserPaths } from '../../../tools/setup.mjs';
-import { openPuppeteer } from './puppeteer.mjs';
+import { openChromium } from './chromium.mjs';
+import { openFirefox } from './firefox.mjs';
 import { openWebKit } from './webkit.mjs';
 
 /**
  * @typedef {object} Browser
  * @property {string} name
- * @property {string[]} console  messages of the page, errors included (WebKit: none, its driver does not tell)
+ * @property {string[]} console  messages of the page, errors included (of Chromium; other drivers do not tell)
  * @property {(url: string) => Promise<void>} open       returns when the page has loaded
  * @property {() => Promise<void>} reload
  * @property {(fn: string | ((...args: any[]) => any), ...args: any[]) => Promise<any>} evaluate
@@ -38,7 +39,8 @@ export function hasBrowser(name) {
 export async function openBrowser(name, options) {
   const program = browserPaths[name]();
   if (!program) throw new Error(`${name} is not installed here: node tools/setup.mjs browsers`);
-  return name === 'webkit' ? openWebKit(program, options) : openPuppeteer(name, program);
+  if (name === 'webkit') return openWebKit(program, options);
+  return name === 'firefox' ? openFirefox(program) : openChromium(program);
 }
 
 /**

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import { which } from '../../../tools/setup-util.mjs';
+import { webDriverBrowser } from './webdriver.mjs';
 
 /**
  * @param {string} driver path of WebKitWebDriver
@@ -56,39 +57,18 @@ export async function openWebKit(driver, { sharedMemory = true } = {}) {
     });
     const base = `/session/${session.sessionId}`;
     await call('POST', `${base}/timeouts`, { script: 900_000, pageLoad: 120_000 });
-    return {
-      name: 'webkit',
-      console: [],
-      open: (url) => call('POST', `${base}/url`, { url }),
-      reload: () => call('POST', `${base}/refresh`, {}),
-      async evaluate(fn, ...args) {
-        // A string is an expression, as it is for the other drivers.
-        const source = typeof fn === 'function' ? `(${fn})(...args)` : `(${fn}\n)`;
-        const script = `
-          const done = arguments[arguments.length - 1], args = arguments[0];
-          (async () => ${source})().then(
-            (value) => done({ value }),
-            (error) => done({ error: String(error && error.message || error), stack: String(error && error.stack) }));`;
-        const answer = await call('POST', `${base}/execute/async`, { script, args: [args] });
-        if (answer?.error) throw new Error(`${answer.error}\n${answer.stack}`);
-        return answer?.value ?? undefined;
-      },
-      async setViewport(width, height) {
-        // The window has bars: enlarge it by what is missing inside.
-        await call('POST', `${base}/window/rect`, { width, height });
-        const inner = await call('POST', `${base}/execute/sync`, { script: 'return [innerWidth, innerHeight]', args: [] });
-        const more = { width: 2 * width - inner[0], height: 2 * height - inner[1] };
-        await call('POST', `${base}/window/rect`, more);
-      },
-      async screenshot(file) {
-        fs.writeFileSync(file, Buffer.from(await call('GET', `${base}/screenshot`), 'base64'));
-      },
-      async close() {
+    return webDriverBrowser('webkit', {
+      navigate: (url) => call('POST', `${base}/url`, { url }),
+      refresh: () => call('POST', `${base}/refresh`, {}),
+      execute: (script, args) => call('POST', `${base}/execute/async`, { script, args }),
+      resize: (size) => call('POST', `${base}/window/rect`, size),
+      photograph: () => call('GET', `${base}/screenshot`),
+      async end() {
         await call('DELETE', base).catch(() => {});
         process.off('exit', kill);
         kill();
       },
-    };
+    });
   } catch (error) {
     kill();
     throw error;

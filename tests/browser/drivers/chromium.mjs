@@ -1,0 +1,38 @@
+// Chromium over the DevTools protocol, by puppeteer-core.
+
+import puppeteer from 'puppeteer-core';
+
+/** @param {string} executablePath @returns {Promise<import('./index.mjs').Browser>} */
+export async function openChromium(executablePath) {
+  const browser = await puppeteer.launch({
+    executablePath,
+    headless: true,
+    protocolTimeout: 900_000,
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync', '--no-first-run', '--no-default-browser-check',
+    ],
+  });
+  const page = await browser.newPage();
+  page.setDefaultTimeout(900_000);
+  /** @type {string[]} */
+  const messages = [];
+  page.on('console', (message) => messages.push(`${message.type()}: ${message.text()}`));
+  page.on('pageerror', (error) => messages.push(`uncaught: ${error instanceof Error ? error.message : error}`));
+  return {
+    name: 'chromium',
+    console: messages,
+    async open(url) {
+      await page.goto(url, { waitUntil: 'load' });
+    },
+    async reload() {
+      await page.reload({ waitUntil: 'load' });
+    },
+    evaluate: (fn, ...args) => page.evaluate(/** @type {any} */ (fn), ...args),
+    setViewport: (width, height) => page.setViewport({ width, height }),
+    async screenshot(file) {
+      await page.screenshot({ path: /** @type {`${string}.png`} */ (file) });
+    },
+    close: () => browser.close(),
+  };
+}
