@@ -56,8 +56,11 @@ export class Feed {
         await this.#arrive(part, piece);
       input.rest = undefined;
     }
+    const stored = this.#inputs.every((input) => !input.remote || input.store?.complete);
+    if (stored) instance.x.feed_share(model);
     if (this.#inputs.every((input) => input.random)) await this.#planned();
     else await this.#inOrder();
+    if (stored) instance.x.feed_join(model);
     if (!instance.x.feed_ready(model)) {
       const fail = instance.x.model_fail(model);
       if (instance.x.fail_code(fail)) throw instance.error(fail);
