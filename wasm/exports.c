@@ -192,6 +192,8 @@ EXPORT(address, feed_target)(sotto_model *m, uint32_t part, double offset, doubl
 EXPORT(int, feed_commit)(sotto_model *m, uint32_t part, double offset, double bytes) {
     return sotto_feed_commit(m, part, to_offset(offset), to_size(bytes));
 }
+EXPORT(void, feed_share)(sotto_model *m) { sotto_feed_share(m); }
+EXPORT(void, feed_join)(sotto_model *m) { sotto_feed_join(m); }
 EXPORT(double, feed_loaded)(sotto_model *m) { return (double)sotto_feed_loaded(m); }
 EXPORT(int, feed_ready)(sotto_model *m) { return sotto_feed_ready(m); }
 

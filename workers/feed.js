@@ -24,6 +24,8 @@ const DIRECT_PIECE = 4 << 20;
 const AHEAD = 1 << 20;
 /** Gaps between tensors that are not worth a request of their own. */
 const SMALL_GAP = 64 << 10;
+/** So much of the plan, about a block of a small model, is asked for in the order of the file. */
+const WINDOW = 2 << 20;
 
 export class Feed {
   #inputs;
@@ -54,8 +56,11 @@ export class Feed {
         await this.#arrive(part, piece);
       input.rest = undefined;
     }
+    const stored = this.#inputs.every((input) => !input.remote || input.store?.complete);
+    if (stored) instance.x.feed_share(model);
     if (this.#inputs.every((input) => input.random)) await this.#planned();
     else await this.#inOrder();
+    if (stored) instance.x.feed_join(model);
     if (!instance.x.feed_ready(model)) {
       const fail = instance.x.model_fail(model);
       if (instance.x.fail_code(fail)) throw instance.error(fail);
@@ -121,17 +126,13 @@ export class Feed {
   async #planned() {
     const { instance, model, scratch } = this.#to;
     /** @type {Stretch[]} */
-    const stretches = [];
-    const add = (/** @type {number} */ part, /** @type {number} */ from, /** @type {number} */ to) => {
-      const last = stretches[stretches.length - 1];
-      if (last?.part === part && from >= last.to && from - last.to <= SMALL_GAP) last.to = Math.max(last.to, to);
-      else stretches.push({ input: this.#inputs[part], part, from, to });
-    };
+    const ranges = [];
     for (let i = 0; instance.x.feed_range(model, i, scratch) === CODES.OK; i++) {
-      const [part, offset, bytes] = instance.f64(scratch, 3);
-      if (this.#inputs[part]) add(part, offset, offset + bytes);
+      const [part, from, bytes] = instance.f64(scratch, 3);
+      if (this.#inputs[part]) ranges.push({ input: this.#inputs[part], part, from, to: from + bytes });
     }
-    for (const [part, input] of this.#inputs.entries()) add(part, 0, input.size);
+    const stretches = inWindows(ranges);
+    for (const [part, input] of this.#inputs.entries()) stretches.push({ input, part, from: 0, to: input.size });
     /** @type {{stretch: Stretch, pieces: import('./input.js').Pieces, first: Promise<any>} | undefined} */
     let ahead;
     const begin = (/** @type {Stretch} */ stretch) => {
@@ -246,4 +247,27 @@ export class Feed {
       await this.#hooks.arrived(input, from, piece);
     }
   }
+}
+
+/**
+ * The ranges of the plan in few requests: those of a window in the order of the file, neighbours joined.
+ * @param {Stretch[]} ranges in the order of the plan
+ * @returns {Stretch[]}
+ */
+export function inWindows(ranges) {
+  /** @type {Stretch[]} */
+  const stretches = [];
+  for (let i = 0; i < ranges.length;) {
+    /** @type {Stretch[]} */
+    const window = [];
+    for (let bytes = 0; i < ranges.length && bytes < WINDOW; bytes += ranges[i].to - ranges[i++].from)
+      window.push(ranges[i]);
+    window.sort((a, b) => a.part - b.part || a.from - b.from);
+    for (const range of window) {
+      const last = stretches[stretches.length - 1];
+      if (last?.part === range.part && range.from >= last.to && range.from - last.to <= SMALL_GAP) last.to = range.to;
+      else stretches.push({ ...range });
+    }
+  }
+  return stretches;
 }

@@ -36,7 +36,7 @@ int sotto_header_push(sotto_header *h, uint32_t part, const void *bytes, size_t 
                         (unsigned long long)count, MAX_PARTS);
         h->n_parts = count ? (uint32_t)count : 1;
     }
-    h->complete[part] = true;
+    h->complete[part] = true, h->need = 0;
     return SOTTO_OK;
 }
 
@@ -125,6 +125,7 @@ static uint64_t block_need(struct model *m) {
 
 uint64_t sotto_header_memory(sotto_header *h, const struct sotto_options *options) {
     h->fail = (struct fail){0};
+    if (h->need && options && !memcmp(options, &h->asked, sizeof h->asked)) return h->need;
     uint64_t other = beside(h, options, &h->fail);
     if (!other) return 0;
     struct model *m = HEAP_NEW(h->heap, struct model, 1);
@@ -270,6 +271,7 @@ const char *sotto_header_info(sotto_header *h, const struct sotto_options *optio
     if (other && !api_describe(m, h, options, &why)) need = block_need(m) + other;
     sbuf_str(b, "{");
     api_info(b, h, m, need, &why);
+    if (need && options) h->asked = *options, h->need = need;
     if (need) {
         contexts(b, h, m, options, other);
         model_forget(m);

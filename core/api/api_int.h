@@ -15,6 +15,8 @@ struct sotto_header {
     uint32_t n_parts; /* 0 until part 0 is complete */
     struct sbuf info;
     struct fail fail;
+    struct sotto_options asked; /* of the last sotto_header_info … */
+    uint64_t need;              /* … and what it found; 0: nothing */
 };
 
 struct sotto_model {

@@ -105,6 +105,12 @@ void *sotto_feed_target(sotto_model *s, uint32_t part, uint64_t offset, size_t *
 int sotto_feed_commit(sotto_model *s, uint32_t part, uint64_t offset, size_t bytes) {
     return feed_commit(&s->m, part, offset, bytes, &s->m.feed.fail);
 }
+void sotto_feed_share(sotto_model *s) {
+    feed_share(&s->m);
+}
+void sotto_feed_join(sotto_model *s) {
+    feed_join(&s->m);
+}
 uint64_t sotto_feed_loaded(const sotto_model *s) {
     return __atomic_load_n(&s->m.feed.loaded, __ATOMIC_ACQUIRE);
 }

@@ -73,6 +73,11 @@ int sotto_feed_range(const sotto_model *m, uint32_t i, struct sotto_range *r);
 /* Where to put the bytes of part at offset: *bytes is set to how many fit there contiguously (>= 1). */
 void *sotto_feed_target(sotto_model *m, uint32_t part, uint64_t offset, size_t *bytes);
 int sotto_feed_commit(sotto_model *m, uint32_t part, uint64_t offset, size_t bytes);
+/* From here on idle workers of the pool help: they pack what is committed, which then may become ready later than
+ * its commit returns, and touch memory ahead. sotto_feed_join ends that, and returns when all of it is packed. For a
+ * source that is faster than packing, such as a disk. */
+void sotto_feed_share(sotto_model *m);
+void sotto_feed_join(sotto_model *m);
 uint64_t sotto_feed_loaded(const sotto_model *m); /* tensor bytes packed */
 bool sotto_feed_ready(const sotto_model *m);
 

@@ -49,26 +49,24 @@ __attribute__((noinline)) static bool spin_change(const atomic_word *word, uint3
 }
 
 /* Waits until *word differs from value: spins, then sleeps in slices. False when the pool is lost
- * or the time-out passes, which loses it; timeout_ms < 0 waits without limit and ignores both. A
+ * or the time-out passes, which loses it. A
  * slice counts for at most twice its length: a machine that was suspended has not lost a worker. */
 static bool wait_change(struct pool *p, atomic_word *word, uint32_t value, double timeout_ms) {
-    double last = 0, waited = 0;
+    double last, waited = 0;
     if (spin_change(word, value)) return true;
-    if (timeout_ms >= 0) last = clock_ms();
+    last = clock_ms();
     while (load_in_order(word) == value) {
-        int64_t slice = -1;
-        if (timeout_ms >= 0) {
-            double now = clock_ms(), left;
-            waited += now - last < 2 * SLICE_MS ? now - last : 2 * SLICE_MS;
-            last = now;
-            left = timeout_ms - waited;
-            if (word_load(&p->lost)) return false;
-            if (left <= 0) {
-                pool_lose(p);
-                return false;
-            }
-            slice = (int64_t)((left < SLICE_MS ? left : SLICE_MS) * 1e6) + 1;
+        double now = clock_ms(), left;
+        int64_t slice;
+        waited += now - last < 2 * SLICE_MS ? now - last : 2 * SLICE_MS;
+        last = now;
+        left = timeout_ms - waited;
+        if (word_load(&p->lost)) return false;
+        if (left <= 0) {
+            pool_lose(p);
+            return false;
         }
+        slice = (int64_t)((left < SLICE_MS ? left : SLICE_MS) * 1e6) + 1;
         word_add(&p->sleepers, 1);
         futex_wait(word, value, slice);
         word_add(&p->sleepers, (uint32_t)-1);
@@ -79,6 +77,40 @@ static bool wait_change(struct pool *p, atomic_word *word, uint32_t value, doubl
 /* The word changed before this: whoever does not see it asleep will see the new value. */
 static void wake_sleepers(struct pool *p, atomic_word *word) {
     if (load_in_order(&p->sleepers)) futex_wake(word, ALL);
+}
+
+void pool_aside(struct pool *p, bool (*work)(void *arg, uint32_t thread), void *arg) {
+    word_store(&p->aside_on, 0);
+    for (uint32_t users; (users = load_in_order(&p->aside_users)) != 0;)
+        futex_wait(&p->aside_users, users, 100000);
+    if (!work) return;
+    p->aside = work;
+    p->aside_arg = arg;
+    word_store(&p->aside_on, 1);
+}
+
+void pool_aside_more(struct pool *p) {
+    wake_sleepers(p, &p->epoch);
+}
+
+/* Whether there was a piece of work aside; it is done. */
+static bool work_aside(struct pool *p, uint32_t thread) {
+    bool worked = false;
+    if (!word_load(&p->aside_on)) return false;
+    word_add(&p->aside_users, 1);
+    if (load_in_order(&p->aside_on)) worked = p->aside(p->aside_arg, thread);
+    word_add(&p->aside_users, (uint32_t)-1);
+    return worked;
+}
+
+/* Waits for the job after `epoch`, with work aside meanwhile. */
+static void wait_job(struct pool *p, uint32_t epoch, uint32_t thread) {
+    while (!spin_change(&p->epoch, epoch)) {
+        if (work_aside(p, thread)) continue;
+        word_add(&p->sleepers, 1);
+        futex_wait(&p->epoch, epoch, -1);
+        word_add(&p->sleepers, (uint32_t)-1);
+    }
 }
 
 static bool meet(struct pool *p, uint32_t n_threads, uint32_t cleared) {
@@ -133,7 +165,7 @@ void pool_worker(struct pool *p, uint32_t thread) {
     for (;;) {
         uint32_t now;
         if (word_load(&p->stop)) return;
-        wait_change(p, &p->epoch, epoch, -1);
+        wait_job(p, epoch, thread);
         now = word_load(&p->epoch);
         if (word_load(&p->stop)) return;
         epoch = now;

@@ -26,6 +26,11 @@ struct pool {
     _Alignas(64) atomic_word generation;
     _Alignas(64) atomic_word chunk[2]; /* work counters, used in turn: one is cleared while the other runs */
     double timeout_ms;                 /* for a barrier; 0 means 10,000 */
+    /* Work beside the jobs, for workers that have none; see pool_aside. */
+    _Alignas(64) atomic_word aside_users;
+    atomic_word aside_on;
+    bool (*aside)(void *arg, uint32_t thread);
+    void *aside_arg;
 };
 
 /* Clears *p for a pool of one thread. */
@@ -43,6 +48,13 @@ void pool_stop(struct pool *p);
 /* Gives the pool up at once, for a host that saw a worker die. A lost pool stays lost; a late worker may
  * still be inside the job, so whoever owns the memory drops all of it. Any thread may call it. */
 void pool_lose(struct pool *p);
+
+/* Workers without a job call work(arg, thread) until it returns false, again after every pool_aside_more; it
+ * takes well below a millisecond, since a job waits for it. NULL ends that, and returns when no worker is inside
+ * any more. Any one thread may call it, one at a time. */
+void pool_aside(struct pool *p, bool (*work)(void *arg, uint32_t thread), void *arg);
+/* There is work aside. A worker that is just falling asleep may miss it: the caller does what is left itself. */
+void pool_aside_more(struct pool *p);
 
 /* All threads of the job meet; spins POOL_SPIN loads, then sleeps. False when the pool is lost: return
  * from the job at once. The last to arrive clears the chunk counter of phase parity `phase & 1`, so a

@@ -20,10 +20,7 @@ static void store_u32(void *p, uint32_t v) {
     memcpy(p, &v, 4);
 }
 
-/* Bits 0..3 of x become the low bits of four bytes, and back. */
-static uint32_t spread(uint32_t x) {
-    return ((x & 15) * 0x00204081u) & ONES;
-}
+/* The low bits of four bytes become bits 0..3. */
 static uint32_t gather(uint32_t x) {
     return ((x & ONES) * 0x01020408u) >> 24 & 15;
 }
@@ -31,36 +28,16 @@ static uint32_t gather(uint32_t x) {
 /* ---- blocks of the file ---------------------------------------------------------------------- */
 
 /* 32 nibbles: columns 0..15 are the low ones. */
-static void split_nibbles(uint32_t *code, const uint8_t *qs) {
-    for (int i = 0; i < 4; i++) {
-        uint32_t w = load_u32(qs + 4 * i);
-        code[i] = w & NIBBLES;
-        code[i + 4] = w >> 4 & NIBBLES;
-    }
-}
 static void join_nibbles(uint8_t *qs, const uint32_t *code) {
     for (int i = 0; i < 4; i++)
         store_u32(qs + 4 * i, (code[i] & NIBBLES) | (code[i + 4] & NIBBLES) << 4);
 }
 /* The same with 32 low nibbles, then 32 high ones. */
-static void split_nibbles64(uint32_t *code, const uint8_t *qs) {
-    for (int i = 0; i < 8; i++) {
-        uint32_t w = load_u32(qs + 4 * i);
-        code[i] = w & NIBBLES;
-        code[i + 8] = w >> 4 & NIBBLES;
-    }
-}
 static void join_nibbles64(uint8_t *qs, const uint32_t *code) {
     for (int i = 0; i < 8; i++)
         store_u32(qs + 4 * i, (code[i] & NIBBLES) | (code[i + 8] & NIBBLES) << 4);
 }
 /* 128 codes of 2 bits: byte l has columns l, l + 32, l + 64, l + 96. */
-static void split_pairs(uint32_t *code, const uint8_t *qs) {
-    for (int i = 0; i < 8; i++) {
-        uint32_t w = load_u32(qs + 4 * i);
-        for (int j = 0; j < 4; j++) code[8 * j + i] = w >> 2 * j & PAIRS;
-    }
-}
 static void join_pairs(uint8_t *qs, const uint32_t *code, int shift) {
     for (int i = 0; i < 8; i++) {
         uint32_t w = 0;
@@ -84,47 +61,28 @@ static void join_scales(uint8_t *q, const struct mm_block *b) {
     }
 }
 
-static void split(uint32_t dtype, struct mm_block *b, const uint8_t *p) {
+/* Scales and the like of a block. */
+static void split_head(uint32_t dtype, struct mm_block *b, const uint8_t *p) {
     uint32_t bits;
     switch (dtype) {
+    case DT_Q4_1:
+    case DT_Q5_1:
+        b->m = load_u16(p + 2); /* fall through */
     case DT_Q4_0:
+    case DT_Q5_0:
+    case DT_Q8_0:
     case DT_IQ4_NL:
         b->d = load_u16(p);
-        split_nibbles(b->code, p + 2);
         break;
     case DT_MXFP4:
         b->d = p[0];
-        split_nibbles(b->code, p + 1);
-        break;
-    case DT_Q4_1:
-        b->d = load_u16(p);
-        b->m = load_u16(p + 2);
-        split_nibbles(b->code, p + 4);
-        break;
-    case DT_Q5_1:
-        b->m = load_u16(p + 2); /* fall through */
-    case DT_Q5_0:
-        b->d = load_u16(p);
-        p += dtype == DT_Q5_1 ? 4 : 2;
-        bits = load_u32(p);
-        split_nibbles(b->code, p + 4);
-        for (int i = 0; i < 8; i++) b->code[i] |= spread(bits >> 4 * i) << 4;
-        break;
-    case DT_Q8_0:
-        b->d = load_u16(p);
-        for (int i = 0; i < 8; i++) b->code[i] = load_u32(p + 2 + 4 * i);
         break;
     case DT_Q2_K:
         for (int i = 0; i < 16; i++) b->scale[i] = p[i];
-        split_pairs(b->code, p + 16);
-        split_pairs(b->code + 32, p + 48);
         b->d = load_u16(p + 80);
         b->m = load_u16(p + 82);
         break;
     case DT_Q3_K:
-        split_pairs(b->code, p + 32);
-        split_pairs(b->code + 32, p + 64);
-        for (int i = 0; i < 64; i++) b->code[i] |= (load_u32(p + 4 * (i % 8)) >> i / 8 & ONES) << 2;
         for (int i = 0; i < 16; i++) {
             uint8_t low = (uint8_t)(i < 8 ? p[96 + i] & 15 : p[88 + i] >> 4);
             b->scale[i] = (uint8_t)(low | (p[104 + i % 4] >> 2 * (i / 4) & 3) << 4);
@@ -136,37 +94,148 @@ static void split(uint32_t dtype, struct mm_block *b, const uint8_t *p) {
         b->d = load_u16(p);
         b->m = load_u16(p + 2);
         split_scales(b, p + 4);
-        for (int i = 0; i < 4; i++)
-            split_nibbles64(b->code + 16 * i, p + (dtype == DT_Q5_K ? 48 : 16) + 32 * i);
-        if (dtype == DT_Q5_K)
-            for (int i = 0; i < 64; i++)
-                b->code[i] |= (load_u32(p + 16 + 4 * (i % 8)) >> i / 8 & ONES) << 4;
         break;
     case DT_Q6_K:
-        for (int n = 0; n < 2; n++) {
-            uint32_t *code = b->code + 32 * n, high[32];
-            split_pairs(high, p + 128 + 32 * n);
-            for (int i = 0; i < 16; i++) {
-                uint32_t w = load_u32(p + 64 * n + 4 * i);
-                code[i] = (w & NIBBLES) | high[i] << 4;
-                code[i + 16] = (w >> 4 & NIBBLES) | high[i + 16] << 4;
-            }
-        }
         for (int i = 0; i < 16; i++) b->scale[i] = p[192 + i];
         b->d = load_u16(p + 208);
         break;
     case DT_IQ4_XS:
         b->d = load_u16(p);
         bits = load_u16(p + 2);
-        for (int i = 0; i < 8; i++) {
+        for (int i = 0; i < 8; i++)
             b->scale[i] = (uint8_t)((p[4 + i / 2] >> 4 * (i % 2) & 15) | (bits >> 2 * i & 3) << 4);
-            split_nibbles(b->code + 8 * i, p + 8 + 16 * i);
-        }
         break;
     case DT_TQ2_0:
-        split_pairs(b->code, p);
-        split_pairs(b->code + 32, p + 32);
         b->d = load_u16(p + 64);
+        break;
+    }
+}
+
+/* The codes of a block of each of four rows, which lie `stride` bytes apart: a word is a column of
+ * four codes a lane, a lane is a row. */
+#ifdef KERN_SIMD128
+typedef v128 words;
+#define W_AND(a, mask) v_and(a, vi_splat((int32_t)(mask)))
+#define W_OR(a, b) v_or(a, b)
+#define W_SHR(a, n) vi_shr_u(a, n)
+#define W_SHL(a, n) vi_shl(a, n)
+#define W_MUL(a, n) vi_mul(a, vi_splat((int32_t)(n)))
+enum { LANES = 4 };
+
+static void load_words(words *w, const uint8_t *p, size_t stride, size_t n) {
+    for (size_t i = 0; i < n; i += 4, w += 4, p += 16) {
+        for (size_t r = 0; r < 4; r++) w[r] = v_load(p + r * stride);
+        mm_transpose(w);
+    }
+}
+static words load_word(const uint8_t *p, size_t stride) {
+    uint32_t lanes[4];
+    for (size_t r = 0; r < 4; r++) lanes[r] = load_u32(p + r * stride);
+    return v_load(lanes);
+}
+static void store_words(uint8_t *p, words w) {
+    v_store(p, w);
+}
+#else
+typedef uint32_t words;
+#define W_AND(a, mask) ((a) & (mask))
+#define W_OR(a, b) ((a) | (b))
+#define W_SHR(a, n) ((a) >> (n))
+#define W_SHL(a, n) ((a) << (n))
+#define W_MUL(a, n) ((a) * (n))
+enum { LANES = 1 };
+
+static void load_words(words *w, const uint8_t *p, size_t stride, size_t n) {
+    for (size_t i = 0; i < n; i++) w[i] = load_u32(p + 4 * i);
+    (void)stride;
+}
+static words load_word(const uint8_t *p, size_t stride) {
+    return (void)stride, load_u32(p);
+}
+static void store_words(uint8_t *p, words w) {
+    store_u32(p, w);
+}
+#endif
+
+/* n words of nibbles: the low ones first. */
+__attribute__((noinline)) static void split_nibbles(words *code, const uint8_t *qs, size_t stride, size_t n) {
+    words w[16];
+    load_words(w, qs, stride, n);
+    for (size_t i = 0; i < n; i++) {
+        code[i] = W_AND(w[i], NIBBLES);
+        code[i + n] = W_AND(W_SHR(w[i], 4), NIBBLES);
+    }
+}
+/* 128 codes of 2 bits: byte l has columns l, l + 32, l + 64, l + 96. */
+__attribute__((noinline)) static void split_pairs(words *code, const uint8_t *qs, size_t stride) {
+    words w[8];
+    load_words(w, qs, stride, 8);
+    for (int i = 0; i < 8; i++)
+        for (int j = 0; j < 4; j++) code[8 * j + i] = W_AND(W_SHR(w[i], 2 * j), PAIRS);
+}
+/* The fifth (or third) bits of 256 codes: bit j of byte l belongs to column 32 * j + l. */
+static void split_bits(words *code, const uint8_t *qh, size_t stride, int shift) {
+    words w[8];
+    load_words(w, qh, stride, 8);
+    for (int i = 0; i < 64; i++)
+        code[i] = W_OR(code[i], W_SHL(W_AND(W_SHR(w[i % 8], i / 8), ONES), shift));
+}
+
+static void split_codes(uint32_t dtype, words *code, const uint8_t *p, size_t stride) {
+    words bits;
+    switch (dtype) {
+    case DT_Q4_0:
+    case DT_IQ4_NL:
+        split_nibbles(code, p + 2, stride, 4);
+        break;
+    case DT_MXFP4:
+        split_nibbles(code, p + 1, stride, 4);
+        break;
+    case DT_Q4_1:
+        split_nibbles(code, p + 4, stride, 4);
+        break;
+    case DT_Q5_0:
+    case DT_Q5_1:
+        p += dtype == DT_Q5_1 ? 4 : 2;
+        bits = load_word(p, stride);
+        split_nibbles(code, p + 4, stride, 4);
+        for (int i = 0; i < 8; i++) {
+            words one = W_AND(W_MUL(W_AND(W_SHR(bits, 4 * i), 15), 0x00204081u), ONES);
+            code[i] = W_OR(code[i], W_SHL(one, 4));
+        }
+        break;
+    case DT_Q8_0:
+        load_words(code, p + 2, stride, 8);
+        break;
+    case DT_Q2_K:
+        split_pairs(code, p + 16, stride);
+        split_pairs(code + 32, p + 48, stride);
+        break;
+    case DT_Q3_K:
+        split_pairs(code, p + 32, stride);
+        split_pairs(code + 32, p + 64, stride);
+        split_bits(code, p, stride, 2);
+        break;
+    case DT_Q4_K:
+    case DT_Q5_K:
+        for (int i = 0; i < 4; i++)
+            split_nibbles(code + 16 * i, p + (dtype == DT_Q5_K ? 48 : 16) + 32 * i, stride, 8);
+        if (dtype == DT_Q5_K) split_bits(code, p + 16, stride, 4);
+        break;
+    case DT_Q6_K:
+        for (int n = 0; n < 2; n++, code += 32) {
+            words high[32];
+            split_pairs(high, p + 128 + 32 * n, stride);
+            split_nibbles(code, p + 64 * n, stride, 16);
+            for (int i = 0; i < 32; i++) code[i] = W_OR(code[i], W_SHL(high[i], 4));
+        }
+        break;
+    case DT_IQ4_XS:
+        for (int i = 0; i < 8; i++) split_nibbles(code + 8 * i, p + 8 + 16 * i, stride, 4);
+        break;
+    case DT_TQ2_0:
+        split_pairs(code, p, stride);
+        split_pairs(code + 32, p + 32, stride);
         break;
     }
 }
@@ -315,32 +384,34 @@ static void get_scales(const struct mm_layout *l, struct mm_block *b, const uint
     }
 }
 
-static void put_unit(const struct mm_layout *l, uint8_t *to, const uint32_t *code, size_t row) {
-    size_t at = row / 4 * 16 + row % 4 * 4;
-    uint32_t w;
+/* One unit of `LANES` rows; `to` is their place in the first vector. */
+__attribute__((noinline)) static void put_unit(const struct mm_layout *l, uint8_t *to, const words *code) {
     if (l->high == 1) {
-        w = 0;
-        for (int s = 0; s < 8; s++) w |= (code[s] >> l->low & ONES) << s;
-        store_u32(to + at, w);
+        words w = W_AND(W_SHR(code[0], l->low), ONES);
+        for (int s = 1; s < 8; s++) w = W_OR(w, W_SHL(W_AND(W_SHR(code[s], l->low), ONES), s));
+        store_words(to, w);
     } else if (l->high == 2) {
         for (int u = 0; u < 2; u++) {
-            w = 0;
-            for (int s = 0; s < 4; s++) w |= (code[4 * u + s] >> l->low & PAIRS) << 2 * s;
-            store_u32(to + 32 * u + at, w);
+            const words *c = code + 4 * u;
+            words w = W_AND(W_SHR(c[0], l->low), PAIRS);
+            for (int s = 1; s < 4; s++) w = W_OR(w, W_SHL(W_AND(W_SHR(c[s], l->low), PAIRS), 2 * s));
+            store_words(to + 32 * u, w);
         }
     }
     to += 32 * l->high;
     if (l->low == 2)
         for (int u = 0; u < 2; u++) {
-            w = 0;
-            for (int s = 0; s < 4; s++) w |= (code[4 * u + s] & PAIRS) << 2 * s;
-            store_u32(to + 32 * u + at, w);
+            const words *c = code + 4 * u;
+            words w = W_AND(c[0], PAIRS);
+            for (int s = 1; s < 4; s++) w = W_OR(w, W_SHL(W_AND(c[s], PAIRS), 2 * s));
+            store_words(to + 32 * u, w);
         }
     else if (l->low == 4)
         for (int g = 0; g < 4; g++)
-            store_u32(to + 32 * g + at, (code[2 * g] & NIBBLES) | (code[2 * g + 1] & NIBBLES) << 4);
+            store_words(to + 32 * g, W_OR(W_AND(code[2 * g], NIBBLES),
+                                          W_SHL(W_AND(code[2 * g + 1], NIBBLES), 4)));
     else
-        for (int s = 0; s < 8; s++) store_u32(to + 32 * s + at, code[s]);
+        for (int s = 0; s < 8; s++) store_words(to + 32 * s, code[s]);
 }
 
 static void get_unit(const struct mm_layout *l, uint32_t *code, const uint8_t *from, size_t row) {
@@ -370,18 +441,28 @@ void mm_get_block(uint32_t dtype, struct mm_block *b, const void *tile_block, si
         get_unit(l, b->code + 8 * u, p + u * mm_unit_bytes(l), row);
 }
 
-static void put_block(uint32_t dtype, uint8_t *p, const struct mm_block *b, size_t row) {
+/* The blocks of eight rows, `stride` bytes apart, to a tile block. */
+static void put_block(uint32_t dtype, uint8_t *to, const uint8_t *from, size_t stride) {
     const struct mm_layout *l = mm_layout(dtype);
-    if (l->head == 8)
-        p[row] = (uint8_t)b->d;
-    else
-        store_u16(p + 2 * row, b->d);
-    if (l->head == 32) store_u16(p + 16 + 2 * row, b->m);
-    p += l->head;
-    put_scales(l, p, b, row);
-    p += mm_scale_bytes(l);
-    for (size_t u = 0; u < l->units; u++)
-        put_unit(l, p + u * mm_unit_bytes(l), b->code + 8 * u, row);
+    size_t scales = mm_scale_bytes(l);
+    words code[64];
+    memset(to + l->head, 0, scales);
+    for (size_t r = 0; r < TILE_ROWS; r++) {
+        struct mm_block b;
+        split_head(dtype, &b, from + r * stride);
+        if (l->head == 8)
+            to[r] = (uint8_t)b.d;
+        else
+            store_u16(to + 2 * r, b.d);
+        if (l->head == 32) store_u16(to + 16 + 2 * r, b.m);
+        put_scales(l, to + l->head, &b, r);
+    }
+    to += l->head + scales;
+    for (size_t r = 0; r < TILE_ROWS; r += LANES) {
+        split_codes(dtype, code, from + r * stride, stride);
+        for (size_t u = 0; u < l->units; u++)
+            put_unit(l, to + u * mm_unit_bytes(l) + 4 * r, code + 8 * u);
+    }
 }
 
 /* Elements of 2 or 4 bytes: [column][row]. */
@@ -434,7 +515,6 @@ void kern_pack(uint32_t dtype, void *tile, void *scratch, size_t k) {
     size_t row_bytes = dtype_bytes(dtype, k);
     uint8_t *to = tile;
     const uint8_t *from = scratch;
-    struct mm_block b;
     if (!mm_interleaved(dtype)) return;
     memcpy(scratch, tile, TILE_ROWS * row_bytes);
     if (info->block == 1) {
@@ -444,12 +524,8 @@ void kern_pack(uint32_t dtype, void *tile, void *scratch, size_t k) {
             pack_plain(tile, scratch, k, 2, pack_halves(tile, scratch, k));
         return;
     }
-    memset(tile, 0, TILE_ROWS * row_bytes);
     for (size_t i = 0; i * info->block < k; i++)
-        for (size_t r = 0; r < TILE_ROWS; r++) {
-            split(dtype, &b, from + r * row_bytes + i * info->bytes);
-            put_block(dtype, to + i * TILE_ROWS * info->bytes, &b, r);
-        }
+        put_block(dtype, to + i * TILE_ROWS * info->bytes, from + i * info->bytes, row_bytes);
 }
 
 void mm_file_block(uint32_t dtype, void *block, const void *tile, size_t index, size_t row,

@@ -2,8 +2,8 @@
  * become complete.
  *
  * Invariant: `list` holds what was committed, so bytes that come again go to the discard buffer and
- * a tile is packed exactly once, by the commit that brings its last byte. One thread feeds; others
- * read `ready`. */
+ * a tile is packed exactly once: the commit that brings its last byte packs it or puts it on the ring, from
+ * which whoever takes it packs it. One thread feeds; others read `ready`. */
 #include "base/bytes.h"
 #include "model/model.h"
 #include <string.h>
@@ -175,25 +175,124 @@ static void widen(struct weight *w) {
     }
 }
 
-/* Packs the tiles of w that [from, to) of its file range touches and `whole` covers; returns their
- * file bytes. */
-static uint64_t pack_tiles(struct model *m, struct weight *w, uint64_t from, uint64_t to,
-                           const struct interval *whole) {
+/* n more file bytes of w lie as they should. Exactly one thread brings the last of them. */
+static void note_loaded(struct model *m, struct weight *w, uint64_t n) {
+    struct feed *feed = &m->feed;
+    if (__atomic_add_fetch(&w->loaded, n, __ATOMIC_SEQ_CST) == w->file_bytes)
+        word_store(&w->ready, 1);
+    if (__atomic_add_fetch(&feed->loaded, n, __ATOMIC_SEQ_CST) == feed->total)
+        word_store(&feed->ready, 1);
+}
+
+static void pack_run(struct model *m, const struct pack_task *t, void *scratch) {
+    struct weight *w = &m->weights.list[t->weight];
+    uint64_t tile_file = TILE_ROWS * (uint64_t)w->row_bytes, done = 0;
+    for (uint32_t tile = t->from; tile < t->to; tile++) {
+        uint8_t *at = w->data + t->slice * w->slice_bytes + tile * tile_file;
+        uint64_t size = smaller(tile_file, (uint64_t)w->rows * w->row_bytes - tile * tile_file);
+        memset(at + size, 0, (size_t)(tile_file - size)); /* rows that the last tile lacks */
+        kern_pack(w->dtype, at, scratch, w->k);
+        done += size;
+    }
+    note_loaded(m, w, done);
+}
+
+/* ---- shared work ------------------------------------------------------------------------------ */
+
+enum { TOUCH_BYTES = 256 << 10, MEMORY_PAGE = 4096 };
+
+/* Takes one task off the ring and does it; false where there is none. */
+static bool pack_next(struct model *m, void *scratch) {
+    struct feed *feed = &m->feed;
+    struct pack_task task;
+    uint32_t at;
+    do {
+        at = word_load(&feed->taken);
+        if (at == word_load(&feed->put)) return false;
+        task = feed->tasks[at % FEED_TASKS]; /* as long as it is not taken, nothing overwrites it */
+    } while (!__atomic_compare_exchange_n(&feed->taken, &at, at + 1, false, __ATOMIC_SEQ_CST,
+                                          __ATOMIC_SEQ_CST));
+    pack_run(m, &task, scratch);
+    return true;
+}
+
+/* Makes the host give pages of the weights' memory, the last ones first, before bytes go there: half of the time
+ * of reading a stored model is spent on that. */
+static bool touch_next(struct model *m) {
+    struct feed *feed = &m->feed;
+    uint64_t end = (uint64_t)word_add(&feed->touched, 1) * TOUCH_BYTES, left;
+    left = __atomic_load_n(&feed->loaded, __ATOMIC_RELAXED);
+    left = m->weight_bytes > left ? m->weight_bytes - left : 0;
+    if (end + TOUCH_BYTES > left) return word_add(&feed->touched, (uint32_t)-1), false;
+    uint8_t *at = m->weights.list[0].data + (m->weight_bytes - end - TOUCH_BYTES);
+    for (uint32_t i = 0; i < TOUCH_BYTES; i += MEMORY_PAGE)
+        __atomic_fetch_or((atomic_word *)(void *)(at + i), 0, __ATOMIC_RELAXED);
+    return true;
+}
+
+static bool help(void *arg, uint32_t thread) {
+    struct model *m = arg;
+    if (thread >= m->options.max_threads) return false; /* has no scratch here */
+    return pack_next(m, m->threads + thread * m->thread_bytes) || touch_next(m);
+}
+
+void feed_share(struct model *m) {
+    if (m->feed.shared || !word_load(&m->pool->n_joined)) return;
+    m->feed.shared = true;
+    pool_aside(m->pool, help, m);
+    pool_aside_more(m->pool);
+}
+
+void feed_join(struct model *m) {
+    struct feed *feed = &m->feed;
+    if (!feed->shared) return;
+    while (pack_next(m, feed->scratch)) continue;
+    pool_aside(m->pool, NULL, NULL);
+    feed->shared = false;
+}
+
+/* Packs tiles now, or leaves them to whoever has time. */
+static void pack_or_put(struct model *m, const struct pack_task *t) {
+    struct feed *feed = &m->feed;
+    uint64_t tile = TILE_ROWS * (uint64_t)m->weights.list[t->weight].row_bytes;
+    uint32_t step = tile < FEED_TASK_BYTES ? (uint32_t)(FEED_TASK_BYTES / tile) : 1;
+    for (uint32_t from = t->from; from < t->to; from += step) {
+        struct pack_task task = *t;
+        task.from = from;
+        if (t->to - from > step) task.to = from + step;
+        uint32_t put = word_load(&feed->put);
+        if (!feed->shared || put - word_load(&feed->taken) >= FEED_TASKS) {
+            pack_run(m, &task, feed->scratch);
+            continue;
+        }
+        feed->tasks[put % FEED_TASKS] = task;
+        word_store(&feed->put, put + 1);
+    }
+    if (feed->shared) pool_aside_more(m->pool);
+}
+
+/* Packs the tiles of w that [from, to) of its file range touches and `whole` covers. */
+static void pack_tiles(struct model *m, struct weight *w, uint64_t from, uint64_t to,
+                       const struct interval *whole) {
     uint64_t slice_file = (uint64_t)w->rows * w->row_bytes,
-             tile_file = TILE_ROWS * (uint64_t)w->row_bytes, done = 0;
+             tile_file = TILE_ROWS * (uint64_t)w->row_bytes;
+    struct pack_task run = {.weight = (uint32_t)(w - m->weights.list)};
     while (from < to) {
         uint64_t slice = from / slice_file, tile = from % slice_file / tile_file;
         uint64_t start = slice * slice_file + tile * tile_file,
                  size = smaller(tile_file, slice_file - tile * tile_file);
-        if (whole->from <= w->file_at + start && w->file_at + start + size <= whole->to) {
-            uint8_t *at = w->data + slice * w->slice_bytes + tile * tile_file;
-            memset(at + size, 0, (size_t)(tile_file - size)); /* rows that the last tile lacks */
-            kern_pack(w->dtype, at, m->feed.scratch, w->k);
-            done += size;
+        bool there = whole->from <= w->file_at + start && w->file_at + start + size <= whole->to;
+        if (run.to > run.from && (!there || slice != run.slice)) {
+            pack_or_put(m, &run);
+            run.to = run.from;
+        }
+        if (there) {
+            if (run.to == run.from) run.slice = (uint32_t)slice, run.from = (uint32_t)tile;
+            run.to = (uint32_t)tile + 1;
         }
         from = start + size;
     }
-    return done;
+    if (run.to > run.from) pack_or_put(m, &run);
 }
 
 int feed_commit(struct model *m, uint32_t part, uint64_t offset, size_t bytes, struct fail *f) {
@@ -207,16 +306,12 @@ int feed_commit(struct model *m, uint32_t part, uint64_t offset, size_t bytes, s
     struct interval whole = {0};
     int rc = add_interval(feed, part, offset, offset + bytes, &whole, f);
     if (rc) return rc;
-    uint64_t from = offset - w->file_at, done = 0;
+    uint64_t from = offset - w->file_at;
     if (!w->vector)
-        done = pack_tiles(m, w, from, from + bytes, &whole);
+        pack_tiles(m, w, from, from + bytes, &whole);
     else if (whole.from <= w->file_at && w->file_at + w->file_bytes <= whole.to) {
         widen(w);
-        done = w->file_bytes;
+        note_loaded(m, w, w->file_bytes);
     }
-    w->loaded += done;
-    if (w->loaded == w->file_bytes) word_store(&w->ready, 1);
-    __atomic_store_n(&feed->loaded, feed->loaded + done, __ATOMIC_RELEASE);
-    if (feed->loaded == feed->total) word_store(&feed->ready, 1);
     return SOTTO_OK;
 }

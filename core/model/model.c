@@ -54,11 +54,20 @@ static void most(uint64_t *value, uint64_t other) {
     if (other > *value) *value = other;
 }
 
+/* Of the largest tile. */
+static uint64_t tile_bytes(const struct model *m) {
+    uint64_t tile = 0;
+    for (uint32_t i = 0; i < m->weights.n; i++)
+        if (!m->weights.list[i].vector) most(&tile, m->weights.list[i].row_bytes * TILE_ROWS);
+    return tile;
+}
+
 /* Sizes that depend on ops: shared activations, partial sums, private scratch. */
 static void measure_ops(struct model *m) {
     uint32_t batch = m->options.batch;
     m->acts_bytes = m->partials_bytes = 0;
     m->thread_bytes = align64((uint64_t)m->hp.n_embd * sizeof(float)); /* a row aside */
+    most(&m->thread_bytes, align64(tile_bytes(m)));                    /* for packing */
     for (uint32_t i = 0; i < m->plan.n_ops; i++) {
         const struct op *op = &m->plan.ops[i];
         if (op->kind == OP_LINEAR) {
@@ -123,15 +132,12 @@ void model_layout(struct model *m, struct layout *l) {
     w->row_entry = layout_take(l, n * sizeof(uint32_t));
 
     struct feed *feed = &m->feed;
-    size_t tile = 0;
-    for (uint32_t i = 0; i < m->weights.n; i++)
-        if (!m->weights.list[i].vector && m->weights.list[i].row_bytes * TILE_ROWS > tile)
-            tile = m->weights.list[i].row_bytes * TILE_ROWS;
     feed->list = layout_take(l, FEED_INTERVALS * sizeof *feed->list);
     feed->order = layout_take(l, m->weights.n * sizeof(uint32_t));
     feed->wanted = layout_take(l, m->weights.n * sizeof(uint32_t));
     feed->discard = layout_take(l, FEED_DISCARD);
-    feed->scratch = layout_take(l, tile);
+    feed->scratch = layout_take(l, tile_bytes(m));
+    feed->tasks = layout_take(l, FEED_TASKS * sizeof *feed->tasks);
     m->scratch = layout_take(l, m->plan.token_floats * n * sizeof(float));
     m->scratch_bytes = l->at - start;
 }

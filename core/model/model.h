@@ -17,6 +17,8 @@ enum {
         4, /* tokens whose activations every thread prepares for itself, without a barrier */
     FEED_DISCARD = 1 << 16,
     FEED_INTERVALS = 4096,
+    FEED_TASKS = 256,            /* a power of two */
+    FEED_TASK_BYTES = 128 << 10, /* packed at a time */
     MAX_PARTS = 64,
     PARTIALS_MOST = 1 << 30,
     BATCH_MOST = 512,
@@ -86,14 +88,22 @@ struct interval {
     uint32_t part;
 };
 
+struct pack_task { /* tiles [from, to) of a slice, which are all there */
+    uint32_t weight, slice, from, to;
+};
+
 struct feed {
     struct interval *list;
     uint32_t n;                 /* [FEED_INTERVALS] sorted by part and offset, disjoint */
     uint32_t *order;            /* [n_weights] weights sorted by part and file offset */
     uint32_t *wanted;           /* [n_weights] weights by first use in the plan */
     uint8_t *discard, *scratch; /* scratch holds one tile */
-    uint64_t loaded, total;     /* file bytes; loaded is read by other threads */
+    uint64_t loaded, total;     /* file bytes; loaded is read and, where work is shared, added to by others */
     atomic_word ready;
+    struct pack_task *tasks;       /* [FEED_TASKS] a ring: the feeding thread puts, all take */
+    atomic_word put, taken;        /* counts */
+    atomic_word touched;           /* pieces of memory that were touched ahead, from the end */
+    bool shared;
     struct fail fail; /* the loader's own */
 };
 
@@ -178,6 +188,10 @@ int run_begin(struct model *m); /* CONTEXT_FULL where the cache has not enough p
 int feed_start(struct model *m, struct fail *f); /* FORMAT where two tensors overlap */
 uint8_t *feed_target(struct model *m, uint32_t part, uint64_t offset, size_t *bytes);
 int feed_commit(struct model *m, uint32_t part, uint64_t offset, size_t bytes, struct fail *f);
+/* From here on what is committed may be packed by idle workers of the pool, which also touch the memory that will
+ * be filled; until feed_join, which returns when all of it is packed. */
+void feed_share(struct model *m);
+void feed_join(struct model *m);
 
 /* rope.c */
 void rope_layout(struct model *m, struct layout *l);

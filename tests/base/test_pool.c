@@ -258,12 +258,54 @@ static void a_worker_that_never_joined_can_be_stopped(void) {
     pthread_join(w.id, NULL);
 }
 
+struct aside {
+    atomic_word left, done;
+};
+
+static bool some_aside(void *arg, uint32_t thread) {
+    struct aside *a = arg;
+    uint32_t left = word_load(&a->left);
+    CHECK(thread > 0, "the owner of the pool works aside");
+    if (!left || !__atomic_compare_exchange_n(&a->left, &left, left - 1, false, __ATOMIC_SEQ_CST,
+                                              __ATOMIC_SEQ_CST))
+        return left != 0;
+    usleep(100);
+    word_add(&a->done, 1);
+    return true;
+}
+
+static void workers_without_a_job_do_what_is_aside(void) {
+    static struct pool p;
+    static struct job j;
+    struct aside a = {.left = 200};
+    struct worker w[2];
+    pool_init(&p);
+    start(w, &p, 2);
+    usleep(2000);
+    pool_aside(&p, some_aside, &a);
+    pool_aside_more(&p);
+    for (uint32_t i = 0; i < 20; i++) {
+        memset(&j, 0, sizeof j);
+        CHECK_EQ(pool_run(&p, 3, phases, &j), SOTTO_OK);
+        CHECK_EQ(j.errors, 0);
+    }
+    for (int i = 0; i < 5000 && word_load(&a.left); i++) usleep(1000);
+    pool_aside(&p, NULL, NULL);
+    CHECK_EQ(word_load(&a.done), 200);
+    word_store(&a.left, 5);
+    pool_aside_more(&p);
+    usleep(2000);
+    CHECK_EQ(word_load(&a.done), 200); /* nobody comes any more */
+    finish(w, &p, 2);
+}
+
 int main(void) {
     one_thread_needs_no_worker();
     every_unit_is_done_once_on_any_number_of_threads();
     idle_workers_use_no_cpu();
     a_busy_machine_slows_but_does_not_stall();
     barriers_are_quick_when_all_run();
+    workers_without_a_job_do_what_is_aside();
     a_lost_worker_is_noticed_in_time();
     a_pool_that_the_host_gives_up_returns_at_once();
     a_suspended_machine_has_not_lost_a_worker();

@@ -283,6 +283,42 @@ static void misuse_is_refused(const struct input *in) {
     sotto_model_close(m);
 }
 
+/* The loader goes on while workers pack; a job may come in between. */
+static void workers_that_pack_give_the_same_model(const struct input *in) {
+    uint64_t want[1024] = {0}, got[1024] = {0};
+    reference(in, SOTTO_FAST, want);
+    for (uint32_t round = 0; round < 20; round++) {
+        sotto_header *h = sotto_header_new(&heap.heap);
+        sotto_model *m = NULL;
+        struct fail f = {0};
+        struct sotto_options o = {.context_length = in->n_ctx, .max_threads = MOST_THREADS};
+        sotto_header_push(h, 0, in->file.data, in->file.size);
+        CHECK_EQ(sotto_model_open(&m, h, &pool, &o, &f), SOTTO_OK);
+        CHECK_EQ(sotto_set_threads(m, 1 + round % MOST_THREADS), SOTTO_OK);
+        sotto_seq *s;
+        sotto_seq_new(m, &s);
+        struct sotto_entry e = {s, in->tokens, in->n, SOTTO_WANT_ALL};
+        CHECK_EQ(sotto_run_begin(m, &e, 1), SOTTO_OK);
+        sotto_feed_share(m);
+        int rc = SOTTO_NOT_READY;
+        for (uint64_t at = 0; at < in->file.size;) {
+            size_t n;
+            char *to = sotto_feed_target(m, 0, at, &n);
+            if (n > in->file.size - at) n = (size_t)(in->file.size - at);
+            if (n > 1000u * (round + 1)) n = 1000u * (round + 1);
+            memcpy(to, in->file.data + at, n);
+            CHECK_EQ(sotto_feed_commit(m, 0, at, n), SOTTO_OK);
+            at += n;
+            if (rc == SOTTO_NOT_READY && round % 2) rc = sotto_run(m, 0);
+        }
+        sotto_feed_join(m);
+        CHECK(sotto_feed_ready(m), "everything is packed, but weights are missing");
+        CHECK_EQ(drain(m, 0, got), SOTTO_OK);
+        CHECK(!memcmp(want, got, in->n * sizeof *got), "logits differ in round %u", round);
+        sotto_model_close(m);
+    }
+}
+
 int main(int argc, char **argv) {
     pthread_t threads[MOST_THREADS];
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -309,6 +345,7 @@ int main(int argc, char **argv) {
             if (i == 0) the_same_bits_however_work_is_split(&in, split[i].name, SOTTO_EXACT);
             forks_and_truncations_continue_as_if_fresh(&in, SOTTO_KV_F16);
             memory_stays_below_what_was_said(&in);
+            workers_that_pack_give_the_same_model(&in);
         }
         unload(&in);
     }
