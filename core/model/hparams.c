@@ -37,6 +37,9 @@ static const struct key_row rows[] = {
     F32("attention.max_alibi_bias", alibi_bias, 0, 0, 1e4),
     U32("attention.temperature_length", temperature_step, false, 0, 0, 1 << 30),
     F32("attention.temperature_scale", temperature_scale, 0, 0, 1e4),
+    U32("attention.kv_lora_rank", n_latent, false, 0, 0, MAX_HEAD_DIM),
+    U32("attention.key_length_mla", dim_k_mla, false, 0, 0, MAX_HEAD_DIM),
+    U32("attention.value_length_mla", dim_v_mla, false, 0, 0, MAX_HEAD_DIM),
     U32("expert_count", n_expert, false, 0, 0, MAX_EXPERTS),
     U32("expert_used_count", n_expert_used, false, 0, 0, MAX_EXPERTS),
     U32("expert_group_count", n_group, false, 0, 0, MAX_EXPERTS),
@@ -156,6 +159,22 @@ static bool is_windowed(const struct hparams *hp, uint32_t layer) {
     return hp->window_period && layer % hp->window_period != hp->window_period - 1;
 }
 
+/* Latent attention: with k_b and v_b apart the cache holds one head of latent and rotated part;
+ * without, as many heads of keys as of queries. */
+static int read_latent(struct reader *r, const struct hparams *hp, struct layer_hp *l) {
+    uint32_t dim_k = hp->dim_k_mla ? hp->dim_k_mla : l->dim_k;
+    if (!hp->dim_k_mla != !hp->dim_v_mla || l->n_rot >= dim_k)
+        return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
+                    "heads of %u with %u rotated elements and values of %u fit no latent attention",
+                    dim_k, l->n_rot, hp->dim_k_mla ? hp->dim_v_mla : l->dim_v);
+    if (hp->dim_k_mla)
+        l->n_kv_head = 1, l->dim_k = hp->n_latent + l->n_rot, l->dim_v = hp->n_latent,
+        l->v_in_k = true;
+    else
+        l->n_kv_head = l->n_head;
+    return SOTTO_OK;
+}
+
 static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
     struct layer_hp *l = &hp->layers[i];
     int rc = read_layered(r, hp, "attention.head_count", i, true, 0, 1, 1024, &l->n_head);
@@ -173,6 +192,7 @@ static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
         rc = read_layered(r, hp, "rope.dimension_count", i, false, l->dim_k, 0, MAX_HEAD_DIM,
                           &l->n_rot);
     if (rc) return rc;
+    if (hp->n_latent && (rc = read_latent(r, hp, l))) return rc;
     if (!l->dim_k || l->dim_k > MAX_HEAD_DIM || !l->dim_v || l->dim_v > MAX_HEAD_DIM)
         return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
                     "%u embeddings over %u heads give heads of %u; 1 to %d are possible",

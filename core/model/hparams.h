@@ -18,6 +18,7 @@ struct layer_hp { /* what may differ from layer to layer */
     uint32_t window;  /* 0: sees everything */
     uint8_t rope;     /* enum rope_kind */
     uint8_t rope_set; /* which of the model's cos/sin tables */
+    bool v_in_k;      /* V is the leading dim_v elements of K: the cache keeps one row for both */
     float xielu[4];   /* alpha_n, alpha_p, beta, eps */
 };
 
@@ -38,6 +39,9 @@ struct hparams {
     float attn_scale, attn_softcap, clamp_qkv, alibi_bias;
     uint32_t temperature_step;
     float temperature_scale;
+    /* latent attention (MLA): elements of the compressed K and V, and of a head once decompressed;
+     * dim_k_mla 0 with a latent: the file has k_b and v_b as one matrix */
+    uint32_t n_latent, dim_k_mla, dim_v_mla;
     /* experts */
     uint32_t n_expert, n_expert_used, n_group, n_group_used, moe_gate;
     bool moe_norm;

@@ -24,6 +24,8 @@ enum op_kind {
     OP_EXPERTS, /* gate/up of chosen experts with their activation */
     OP_EXPERTS_DOWN, /* down of chosen experts */
     OP_MIX,          /* out += scale * sum over chosen experts of weight * in */
+    OP_SLICES,       /* part i of out = slice i of the weight times part i of in */
+    OP_COPY,         /* `width` floats from each part of in to each part of out */
     OP_COUNT
 };
 
@@ -65,6 +67,7 @@ struct op_linear {
 struct op_heads {
     uint32_t q_at, k_at, v_at;
     int32_t q_norm, k_norm;
+    uint32_t rope_at; /* the rotated elements of a head start here */
     uint8_t norm_kind;
     bool norm_each /* a weight per head */, after_rope, l2, temperature;
 };
@@ -89,6 +92,14 @@ struct op_mix {
     int32_t chosen;
 };
 
+struct op_slices {
+    int32_t w;
+    uint32_t in_stride, out_stride; /* floats from part to part */
+};
+struct op_copy {
+    uint32_t n_parts, in_stride, out_stride;
+};
+
 struct op {
     uint8_t kind;
     bool rows; /* walks the wanted rows */
@@ -107,6 +118,8 @@ struct op {
         struct op_route route;
         struct op_experts experts;
         struct op_mix mix;
+        struct op_slices slices;
+        struct op_copy copy;
     };
 };
 
@@ -169,6 +182,8 @@ void plan_print(const struct plan *p, const struct weights *ws, const struct hpa
 int trunk_decoder(struct builder *b);
 /* The experts of the current layer: reads normed, adds to (or, add false, fills) out. */
 void trunk_experts(struct builder *b, int32_t normed, int32_t out, bool add);
+/* Latent attention (MLA) of the current layer from in, normalised by norm first. */
+void trunk_latent(struct builder *b, struct norm_spec norm, int32_t in, int32_t out, bool add);
 
 /* Weights an op reads, for readiness and feed order: calls visit for each. */
 void op_weights(const struct op *op, void (*visit)(void *arg, int32_t w), void *arg);

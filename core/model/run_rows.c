@@ -104,7 +104,11 @@ static void one_row(const struct runner *r, const struct op *op, uint32_t t) {
         return;
     }
     const float *in = run_in(m, op) + t * run_stride(m, op->in);
-    if (op->kind == OP_NORM) {
+    if (op->kind == OP_COPY) {
+        for (uint32_t i = 0; i < op->copy.n_parts; i++)
+            memcpy(out + (size_t)i * op->copy.out_stride, in + (size_t)i * op->copy.in_stride,
+                   n * sizeof(float));
+    } else if (op->kind == OP_NORM) {
         float *to = op->norm.add ? (float *)(void *)r->scratch : out;
         run_norm(m, op->norm.norm, to, in, n);
         if (op->norm.add) kern_add(m->kern, out, out, to, n);
@@ -131,6 +135,8 @@ uint32_t run_phases(const struct model *m, const struct op *op) {
         return linear_phases(m, op);
     case OP_ATTN:
         return attn_phases(m, op);
+    case OP_SLICES:
+        return slices_phases(m, op);
     case OP_ROUTE:
     case OP_EXPERTS:
     case OP_EXPERTS_DOWN:
@@ -151,6 +157,9 @@ void run_phase(struct runner *r, const struct op *op, uint32_t phase) {
         break;
     case OP_ATTN:
         attn_phase(r, op, phase);
+        break;
+    case OP_SLICES:
+        slices_phase(r, op, phase);
         break;
     case OP_ROUTE:
     case OP_EXPERTS:

@@ -94,6 +94,10 @@ static void qk_norm(struct builder *b, uint32_t id, int32_t qkv, uint32_t at, ui
 static void attention(struct builder *b, struct norm_spec norm, int32_t in,
                       const struct branch *branch) {
     const struct layer_hp *l = &b->hp->layers[b->layer];
+    if (b->hp->n_latent) {
+        trunk_latent(b, norm, in, branch->out, branch->add);
+        return;
+    }
     uint32_t n_q = l->n_head * l->dim_k, n_k = l->n_kv_head * l->dim_k,
              n_v = l->n_kv_head * l->dim_v;
     int32_t w[3], bias[3] = {NO_WEIGHT, NO_WEIGHT, NO_WEIGHT};

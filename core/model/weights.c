@@ -17,7 +17,12 @@ enum axis {
     AX_HEADS,
     AX_ROT2,
     AX_FF,
-    AX_EXPERTS
+    AX_EXPERTS,
+    AX_LATENT,
+    AX_KV_A,
+    AX_KV_B,
+    AX_NOPE,
+    AX_V_MLA
 };
 enum { VECTOR = 1 };
 
@@ -55,6 +60,14 @@ static const struct weight_row table[W_COUNT] = {
     [W_Q_NORM] = {"blk.%u.attn_q_norm.weight", {AX_ANY, AX_ANY}, VECTOR},
     [W_K_NORM] = {"blk.%u.attn_k_norm.weight", {AX_ANY, AX_ANY}, VECTOR},
     [W_ATTN_SINKS] = {"blk.%u.attn_sinks.weight", {AX_HEADS}, VECTOR},
+    [W_Q_A] = {"blk.%u.attn_q_a.weight", {AX_EMBD, AX_ANY}, 0},
+    [W_Q_A_NORM] = {"blk.%u.attn_q_a_norm.weight", {AX_ANY}, VECTOR},
+    [W_Q_UP] = {"blk.%u.attn_q_b.weight", {AX_ANY, AX_Q}, 0},
+    [W_KV_A] = {"blk.%u.attn_kv_a_mqa.weight", {AX_EMBD, AX_KV_A}, 0},
+    [W_KV_A_NORM] = {"blk.%u.attn_kv_a_norm.weight", {AX_LATENT}, VECTOR},
+    [W_KV_UP] = {"blk.%u.attn_kv_b.weight", {AX_LATENT, AX_KV_B}, 0},
+    [W_K_UP] = {"blk.%u.attn_k_b.weight", {AX_NOPE, AX_LATENT, AX_HEADS}, 0},
+    [W_V_UP] = {"blk.%u.attn_v_b.weight", {AX_LATENT, AX_V_MLA, AX_HEADS}, 0},
     [W_ATTN_OUT] = {"blk.%u.attn_output.weight", {AX_ATTN, AX_EMBD}, 0},
     [W_ATTN_OUT_B] = {"blk.%u.attn_output.bias", {AX_EMBD}, VECTOR},
     [W_POST_ATTN_NORM] = {"blk.%u.post_attention_norm.weight", {AX_EMBD}, VECTOR},
@@ -95,13 +108,13 @@ static uint64_t axis_size(const struct hparams *hp, uint32_t layer, uint8_t axis
     case AX_CTX:
         return hp->n_ctx_train;
     case AX_Q:
-        return (uint64_t)l->n_head * l->dim_k;
+        return (uint64_t)l->n_head * (hp->dim_k_mla ? hp->dim_k_mla : l->dim_k);
     case AX_K:
         return (uint64_t)l->n_kv_head * l->dim_k;
     case AX_V:
         return (uint64_t)l->n_kv_head * l->dim_v;
     case AX_ATTN:
-        return (uint64_t)l->n_head * l->dim_v;
+        return (uint64_t)l->n_head * (hp->dim_v_mla ? hp->dim_v_mla : l->dim_v);
     case AX_HEADS:
         return l->n_head;
     case AX_ROT2:
@@ -110,6 +123,16 @@ static uint64_t axis_size(const struct hparams *hp, uint32_t layer, uint8_t axis
         return l->n_ff;
     case AX_EXPERTS:
         return hp->n_expert;
+    case AX_LATENT:
+        return hp->n_latent;
+    case AX_KV_A:
+        return hp->n_latent + l->n_rot;
+    case AX_KV_B:
+        return (uint64_t)l->n_head * (l->dim_k - l->n_rot + l->dim_v);
+    case AX_NOPE:
+        return hp->dim_k_mla - l->n_rot;
+    case AX_V_MLA:
+        return hp->dim_v_mla;
     case AX_ANY:
         return in_file;
     default:
