@@ -43,6 +43,8 @@ struct arch {
     const char *ffn_norm; /* tensor of the norm before the FFN; NULL: "ffn_norm" */
     bool parallel_by_key; /* use_parallel_residual decides (missing: parallel) */
     bool qk_norm_after_rope;
+    bool v_norm;   /* an RMS norm without weights on each head of V … */
+    bool v_from_k; /* … which is K (before its norm) in layers without a V matrix */
 
     /* attention */
     uint8_t window_period; /* every n-th layer sees all, the others a window; 0: the file's window

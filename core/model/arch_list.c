@@ -5,7 +5,7 @@
 #define ARCHS(X)                                                                                   \
     X(llama)                                                                                       \
     X(mistral3) X(llama4) X(smollm3) X(arcee) X(apertus) X(minicpm) X(qwen2) X(qwen2moe) X(qwen3)  \
-        X(qwen3moe) X(gemma) X(gemma2) X(gemma3) X(phi2) X(phi3) X(phimoe) X(olmo) X(olmo2)        \
+        X(qwen3moe) X(gemma) X(gemma2) X(gemma3) X(gemma4) X(phi2) X(phi3) X(phimoe) X(olmo) X(olmo2)        \
             X(olmoe) X(gpt_oss) X(granite) X(granitemoe) X(deepseek) X(deepseek2) X(dots1) X(bailingmoe2)       \
                 X(ernie4_5) X(ernie4_5_moe) X(glm4) X(glm4moe) X(chatglm) X(hunyuan_dense)         \
                     X(hunyuan_moe) X(minimax_m2) X(seed_oss) X(exaone) X(exaone4) X(internlm2)     \

@@ -20,6 +20,9 @@ struct key_row {
 static const struct key_row rows[] = {
     U32("block_count", n_layer, true, 0, 1, MAX_LAYERS),
     U32("embedding_length", n_embd, true, 0, 1, 1 << 16),
+    U32("nextn_predict_layers", n_next, false, 0, 0, MAX_LAYERS),
+    U32("attention.shared_kv_layers", n_shared_kv, false, 0, 0, MAX_LAYERS),
+    U32("embedding_length_per_layer_input", n_embd_layer, false, 0, 0, 1 << 12),
     U32("context_length", n_ctx_train, true, 0, 1, 1 << 30),
     F32("rope.freq_base", rope_base, 10000, 1, 1e12),
     F32("rope.freq_base_swa", rope_base_local, 0, 0, 1e12),
@@ -153,9 +156,13 @@ static int read_norm(struct reader *r, struct hparams *hp) {
     return SOTTO_OK;
 }
 
-static bool is_windowed(const struct hparams *hp, uint32_t layer) {
+static bool is_windowed(struct reader *r, const struct hparams *hp, uint32_t layer) {
     if (!hp->window) return false;
     if (hp->arch->window_all) return true;
+    const struct gguf_kv *each =
+        gguf_find(r->g, full_key(r, "attention.sliding_window_pattern"));
+    if (each && each->type == GGUF_ARRAY && layer < each->count)
+        return gguf_num_at(r->g, each, layer) != 0;
     return hp->window_period && layer % hp->window_period != hp->window_period - 1;
 }
 
@@ -175,6 +182,37 @@ static int read_latent(struct reader *r, const struct hparams *hp, struct layer_
     return SOTTO_OK;
 }
 
+/* Sizes that windowed layers may have for themselves. */
+static int read_window_sizes(struct reader *r, const struct hparams *hp, uint32_t i) {
+    struct layer_hp *l = &hp->layers[i];
+    int rc = read_layered(r, hp, "attention.key_length_swa", i, false, l->dim_k, 1, MAX_HEAD_DIM,
+                          &l->dim_k);
+    if (!rc)
+        rc = read_layered(r, hp, "attention.value_length_swa", i, false, l->dim_v, 1, MAX_HEAD_DIM,
+                          &l->dim_v);
+    if (!rc)
+        rc = read_layered(r, hp, "rope.dimension_count_swa", i, false, l->n_rot, 0, MAX_HEAD_DIM,
+                          &l->n_rot);
+    return rc;
+}
+
+/* The last layers read K and V of the last windowed or global one before them, which are the two
+ * right before. */
+static int share_kv(struct reader *r, const struct hparams *hp, uint32_t i) {
+    struct layer_hp *l = &hp->layers[i];
+    uint32_t first = hp->n_shared_kv + 2 <= hp->n_layer ? hp->n_layer - hp->n_shared_kv : 0;
+    if (i < first) return SOTTO_OK;
+    const struct layer_hp *from = first ? &hp->layers[first - (l->window ? 2 : 1)] : l;
+    if (!first || from->window != l->window || from->dim_k != l->dim_k || from->dim_v != l->dim_v ||
+        from->n_kv_head != l->n_kv_head)
+        return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
+                    "block %u shares keys and values with none of its kind before the last "
+                    "%u of %u",
+                    i, hp->n_shared_kv, hp->n_layer);
+    l->kv_from = (uint32_t)(from - hp->layers);
+    return SOTTO_OK;
+}
+
 static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
     struct layer_hp *l = &hp->layers[i];
     int rc = read_layered(r, hp, "attention.head_count", i, true, 0, 1, 1024, &l->n_head);
@@ -183,6 +221,8 @@ static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
                           &l->n_kv_head);
     if (rc) return rc;
     uint32_t head = hp->n_embd / l->n_head;
+    l->kv_from = i;
+    l->window = is_windowed(r, hp, i) ? hp->window : 0;
     rc = read_layered(r, hp, "attention.key_length", i, false, head, 1, MAX_HEAD_DIM, &l->dim_k);
     if (!rc)
         rc = read_layered(r, hp, "attention.value_length", i, false, head, 1, MAX_HEAD_DIM,
@@ -191,6 +231,7 @@ static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
     if (!rc)
         rc = read_layered(r, hp, "rope.dimension_count", i, false, l->dim_k, 0, MAX_HEAD_DIM,
                           &l->n_rot);
+    if (!rc && l->window) rc = read_window_sizes(r, hp, i);
     if (rc) return rc;
     if (hp->n_latent && (rc = read_latent(r, hp, l))) return rc;
     if (!l->dim_k || l->dim_k > MAX_HEAD_DIM || !l->dim_v || l->dim_v > MAX_HEAD_DIM)
@@ -204,7 +245,7 @@ static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
     if (l->n_rot > l->dim_k || l->n_rot % 2)
         return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
                     "rope.dimension_count %u does not fit heads of %u", l->n_rot, l->dim_k);
-    l->window = is_windowed(hp, i) ? hp->window : 0;
+    if (hp->n_shared_kv && (rc = share_kv(r, hp, i))) return rc;
     bool still = hp->arch->no_rope == LAYERS_EVERY_FOURTH ? i % 4 == 3
                  : hp->arch->no_rope == LAYERS_GLOBAL     ? hp->window && !l->window
                                                           : false;
@@ -267,6 +308,10 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
                     "token_embd.weight has %llu rows; this engine takes 1 to %d tokens",
                     (unsigned long long)n_vocab, MAX_VOCAB);
     hp->n_vocab = (uint32_t)n_vocab;
+    if (hp->n_next >= hp->n_layer)
+        return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "nextn_predict_layers is %u of %u blocks",
+                    hp->n_next, hp->n_layer);
+    hp->n_layer -= hp->n_next;
 
     const struct arch *a = hp->arch;
     bool has_window = a->window_period || a->window_all;
@@ -297,6 +342,8 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
         hp->n_head = hp->layers[0].n_head, hp->n_kv_head = hp->layers[0].n_kv_head;
         hp->dim_k = hp->layers[0].dim_k, hp->dim_v = hp->layers[0].dim_v;
         hp->n_rot = hp->layers[0].n_rot, hp->n_ff = hp->layers[0].n_ff;
+        for (uint32_t i = 0; i < hp->n_layer; i++) /* rope factors are for the first set */
+            if (!hp->layers[i].rope_set) hp->n_rot = hp->layers[i].n_rot;
         if (hp->attn_scale == 0) {
             uint32_t n = a->attn_scale_layers == hp->n_layer ? hp->n_embd / hp->n_head : hp->dim_k;
             hp->attn_scale = 1 / f_sqrt((float)n);

@@ -16,6 +16,7 @@ struct layer_hp { /* what may differ from layer to layer */
     uint32_t n_head, n_kv_head, dim_k, dim_v, n_ff;
     uint32_t n_rot;
     uint32_t window;  /* 0: sees everything */
+    uint32_t kv_from; /* the layer whose K and V it reads; its own index unless it shares an earlier one's */
     uint8_t rope;     /* enum rope_kind */
     uint8_t rope_set; /* which of the model's cos/sin tables */
     bool v_in_k;      /* V is the leading dim_v elements of K: the cache keeps one row for both */
@@ -26,6 +27,9 @@ enum rope_scaling { SCALING_NONE, SCALING_LINEAR, SCALING_YARN, SCALING_LONGROPE
 
 struct hparams {
     const struct arch *arch;
+    uint32_t n_next;       /* blocks at the end that only predict further tokens; not in n_layer */
+    uint32_t n_shared_kv;  /* layers at the end without K and V of their own */
+    uint32_t n_embd_layer; /* inputs of each layer beside the residual; 0: none */
     uint32_t n_layer, n_embd, n_head, n_kv_head, n_vocab, n_ctx_train;
     uint32_t dim_k, dim_v, n_ff;
     float norm_eps;

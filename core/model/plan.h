@@ -14,7 +14,7 @@
 enum op_kind {
     OP_EMBED,  /* out = row of `w` by token id * scale (+ row of `position_w` by position); cos/sin
                   tables */
-    OP_NORM,   /* out (+)= norm(in) */
+    OP_NORM,   /* out (+)= norm(in), in parts of the row where there are several */
     OP_LINEAR, /* up to three products of one prepared input, and what follows them */
     OP_HEADS,  /* clamp, norm, rotate q and k in place; K and V into the cache */
     OP_ATTN,
@@ -25,6 +25,7 @@ enum op_kind {
     OP_EXPERTS_DOWN, /* down of chosen experts */
     OP_MIX,          /* out += scale * sum over chosen experts of weight * in */
     OP_SLICES,       /* part i of out = slice i of the weight times part i of in */
+    OP_MUL,          /* out *= in, or *= `w` where there is no in */
     OP_COPY,         /* `width` floats from each part of in to each part of out */
     OP_COUNT
 };
@@ -50,10 +51,13 @@ struct linear_item {
 struct op_embed {
     int32_t w, position_w, factors /* of rope, or -1 */;
     float scale;
+    bool again; /* further rows of the same tokens: the cos/sin tables are made */
 };
 struct op_norm {
     struct norm_spec norm;
     bool add;
+    uint32_t n_parts; /* of `width` each; 0: one */
+    float scale;      /* of in; 0: none */
 };
 struct op_linear {
     struct norm_spec norm; /* of the input, before it is prepared */
@@ -69,7 +73,7 @@ struct op_heads {
     int32_t q_norm, k_norm;
     uint32_t rope_at; /* the rotated elements of a head start here */
     uint8_t norm_kind;
-    bool norm_each /* a weight per head */, after_rope, l2, temperature;
+    bool v_norm, norm_each /* a weight per head */, after_rope, l2, temperature;
 };
 struct op_attn {
     int32_t sinks;
@@ -96,6 +100,9 @@ struct op_slices {
     int32_t w;
     uint32_t in_stride, out_stride; /* floats from part to part */
 };
+struct op_mul {
+    int32_t w; /* one number, or NO_WEIGHT */
+};
 struct op_copy {
     uint32_t n_parts, in_stride, out_stride;
 };
@@ -119,6 +126,7 @@ struct op {
         struct op_experts experts;
         struct op_mix mix;
         struct op_slices slices;
+        struct op_mul mul;
         struct op_copy copy;
     };
 };
@@ -182,6 +190,10 @@ void plan_print(const struct plan *p, const struct weights *ws, const struct hpa
 int trunk_decoder(struct builder *b);
 /* The experts of the current layer: reads normed, adds to (or, add false, fills) out. */
 void trunk_experts(struct builder *b, int32_t normed, int32_t out, bool add);
+/* What each layer is given of a token beside the residual x: [tokens][layers][n_embd_layer]. */
+int32_t trunk_layer_inputs(struct builder *b, int32_t x);
+/* Adds the current layer's part of them, gated by x, to x. */
+void trunk_layer_input(struct builder *b, int32_t x, int32_t inputs);
 /* Latent attention (MLA) of the current layer from in, normalised by norm first. */
 void trunk_latent(struct builder *b, struct norm_spec norm, int32_t in, int32_t out, bool add);
 

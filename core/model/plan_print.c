@@ -8,7 +8,7 @@ static const char *const op_names[OP_COUNT] = {
     [OP_ROWS] = "rows",       [OP_ROUTE] = "route",
     [OP_EXPERTS] = "experts", [OP_EXPERTS_DOWN] = "experts_down",
     [OP_MIX] = "mix",         [OP_SLICES] = "slices",
-    [OP_COPY] = "copy",
+    [OP_COPY] = "copy",       [OP_MUL] = "mul",
 };
 static const char *const norm_names[] = {
     [NORM_RMS] = "rms", [NORM_LAYER] = "layer", [NORM_LAYER_PLAIN] = "plain"};
@@ -60,6 +60,7 @@ static void heads(struct sbuf *b, const struct weights *ws, const struct hparams
     sbuf_fmt(b, " q %ux%u k %ux%u v %ux%u", l->n_head, l->dim_k, l->n_kv_head, l->dim_k,
              l->n_kv_head, l->dim_v);
     if (l->v_in_k) sbuf_str(b, " in k");
+    if (l->kv_from != op->layer) sbuf_fmt(b, " of layer %u", l->kv_from);
     if (hp->clamp_qkv > 0) sbuf_fmt(b, " clamp %.6g", (double)hp->clamp_qkv);
     if (!h->after_rope) weight(b, ws, "q norm ", h->q_norm), weight(b, ws, "k norm ", h->k_norm);
     if (l->rope == ROPE_NONE)
@@ -70,6 +71,7 @@ static void heads(struct sbuf *b, const struct weights *ws, const struct hparams
     if (h->rope_at) sbuf_fmt(b, " from %u", h->rope_at);
     if (h->after_rope) weight(b, ws, "q norm ", h->q_norm), weight(b, ws, "k norm ", h->k_norm);
     if (h->l2) sbuf_str(b, " then rms");
+    if (h->v_norm) sbuf_str(b, " v rms");
     if (h->temperature)
         sbuf_fmt(b, " temperature %.6g per %u", (double)hp->temperature_scale,
                  hp->temperature_step);
@@ -86,6 +88,8 @@ static void details(struct sbuf *b, const struct plan *p, const struct weights *
         break;
     case OP_NORM:
         norm(b, ws, op->norm.norm);
+        if (op->norm.n_parts) sbuf_fmt(b, " in %u parts", op->norm.n_parts);
+        if (op->norm.scale > 0) sbuf_fmt(b, " of in times %.6g", (double)op->norm.scale);
         if (op->norm.add) sbuf_str(b, " adds");
         break;
     case OP_LINEAR:
@@ -126,6 +130,9 @@ static void details(struct sbuf *b, const struct plan *p, const struct weights *
     case OP_MIX:
         sbuf_fmt(b, " scale %.6g%s%s", (double)op->mix.scale, op->mix.add ? " adds" : "",
                  op->mix.unweighted ? " unweighted" : "");
+        break;
+    case OP_MUL:
+        weight(b, ws, "", op->mul.w);
         break;
     case OP_SLICES:
         weight(b, ws, "", op->slices.w);

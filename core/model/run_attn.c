@@ -73,14 +73,15 @@ static void head_unit(const struct model *m, const struct op *op, uint32_t token
     uint32_t dim = value ? l->dim_v : l->dim_k;
     float *x = row + (value ? h->v_at : h->k_at) + (size_t)i * dim;
     if (m->hp.clamp_qkv > 0) clamp(x, dim, m->hp.clamp_qkv);
+    if (value && h->v_norm) kern_rms_norm(m->kern, x, x, NULL, dim, m->hp.norm_eps);
     if (!value) ready_head(m, op, x, h->k_norm, i, token);
     kern_kv_store(m->kern, m->kv.type, kv_row(m, s, op->layer, i, position, value), x, dim);
 }
 
 void heads_phase(struct runner *r, const struct op *op) {
     const struct layer_hp *l = &r->m->hp.layers[op->layer];
-    uint32_t heads = l->n_head + (l->v_in_k ? 1 : 2) * l->n_kv_head,
-             total = run_tokens(r->m, op) * heads, from, to;
+    uint32_t stored = l->kv_from != op->layer ? 0 : l->v_in_k ? 1 : 2,
+             heads = l->n_head + stored * l->n_kv_head, total = run_tokens(r->m, op) * heads, from, to;
     while (run_take(r, run_step(r, total, 4), total, &from, &to))
         for (; from < to; from++) head_unit(r->m, op, from / heads, from % heads);
 }

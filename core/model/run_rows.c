@@ -72,7 +72,8 @@ static void embed(const struct runner *r, const struct op *op, uint32_t t) {
     const struct walk *w = &m->walk;
     size_t n = op->width;
     float *x = run_out(m, op) + t * run_stride(m, op->out);
-    rope_token((struct model *)m, model_floats(m, op->embed.factors), t, w->positions[t]);
+    if (!op->embed.again)
+        rope_token((struct model *)m, model_floats(m, op->embed.factors), t, w->positions[t]);
     const struct weight *embd = model_weight(m, op->embed.w);
     kern_row(embd->dtype, x, embd->data, n, w->tokens[t]);
     if (op->embed.scale != 1) kern_scale(m->kern, x, x, op->embed.scale, n);
@@ -110,8 +111,18 @@ static void one_row(const struct runner *r, const struct op *op, uint32_t t) {
                    n * sizeof(float));
     } else if (op->kind == OP_NORM) {
         float *to = op->norm.add ? (float *)(void *)r->scratch : out;
-        run_norm(m, op->norm.norm, to, in, n);
-        if (op->norm.add) kern_add(m->kern, out, out, to, n);
+        for (uint32_t i = 0; i < (op->norm.n_parts ? op->norm.n_parts : 1); i++) {
+            if (op->norm.scale > 0) kern_scale(m->kern, to, in, op->norm.scale, n);
+            run_norm(m, op->norm.norm, to, op->norm.scale > 0 ? to : in, n);
+            if (op->norm.add) kern_add(m->kern, out, out, to, n);
+            to += op->norm.add ? 0 : n, in += n, out += n;
+        }
+    } else if (op->kind == OP_MUL) {
+        const float *w = model_floats(m, op->mul.w);
+        if (w)
+            kern_scale(m->kern, out, out, *w, n);
+        else
+            kern_mul(m->kern, out, out, in, n);
     } else { /* OP_ADD */
         float s = op->add.scale;
         if (op->add.gate_w >= 0) {

@@ -18,6 +18,8 @@ enum axis {
     AX_ROT2,
     AX_FF,
     AX_EXPERTS,
+    AX_ONE_LAYER,
+    AX_ALL_LAYERS,
     AX_LATENT,
     AX_KV_A,
     AX_KV_B,
@@ -42,6 +44,9 @@ static const struct weight_row table[W_COUNT] = {
     [W_OUTPUT_NORM_B] = {"output_norm.bias", {AX_EMBD}, VECTOR},
     [W_OUTPUT] = {"output.weight", {AX_EMBD, AX_VOCAB}, 0},
     [W_OUTPUT_B] = {"output.bias", {AX_VOCAB}, VECTOR},
+    [W_LAYER_EMBD] = {"per_layer_token_embd.weight", {AX_ALL_LAYERS, AX_VOCAB}, 0},
+    [W_LAYER_PROJ] = {"per_layer_model_proj.weight", {AX_EMBD, AX_ALL_LAYERS}, 0},
+    [W_LAYER_PROJ_NORM] = {"per_layer_proj_norm.weight", {AX_ONE_LAYER}, VECTOR},
     [W_ROPE_FREQS] = {"rope_freqs.weight", {AX_ROT2}, VECTOR},
     [W_ROPE_LONG] = {"rope_factors_long.weight", {AX_ROT2}, VECTOR},
     [W_ROPE_SHORT] = {"rope_factors_short.weight", {AX_ROT2}, VECTOR},
@@ -74,6 +79,10 @@ static const struct weight_row table[W_COUNT] = {
     [W_POST_FFN_NORM] = {"blk.%u.post_ffw_norm.weight", {AX_EMBD}, VECTOR},
     [W_FFN_NORM] = {"blk.%u.ffn_norm.weight", {AX_EMBD}, VECTOR},
     [W_FFN_NORM_B] = {"blk.%u.ffn_norm.bias", {AX_EMBD}, VECTOR},
+    [W_INPUT_GATE] = {"blk.%u.inp_gate.weight", {AX_EMBD, AX_ONE_LAYER}, 0},
+    [W_INPUT_PROJ] = {"blk.%u.proj.weight", {AX_ONE_LAYER, AX_EMBD}, 0},
+    [W_INPUT_NORM] = {"blk.%u.post_norm.weight", {AX_EMBD}, VECTOR},
+    [W_LAYER_SCALE] = {"blk.%u.layer_output_scale.weight", {AX_NONE}, VECTOR},
     [W_GATE] = {"blk.%u.ffn_gate.weight", {AX_EMBD, AX_FF}, 0},
     [W_GATE_B] = {"blk.%u.ffn_gate.bias", {AX_FF}, VECTOR},
     [W_UP] = {"blk.%u.ffn_up.weight", {AX_EMBD, AX_FF}, 0},
@@ -118,11 +127,15 @@ static uint64_t axis_size(const struct hparams *hp, uint32_t layer, uint8_t axis
     case AX_HEADS:
         return l->n_head;
     case AX_ROT2:
-        return l->n_rot / 2;
+        return hp->n_rot / 2;
     case AX_FF:
         return l->n_ff;
     case AX_EXPERTS:
         return hp->n_expert;
+    case AX_ONE_LAYER:
+        return hp->n_embd_layer;
+    case AX_ALL_LAYERS:
+        return (uint64_t)hp->n_embd_layer * hp->n_layer;
     case AX_LATENT:
         return hp->n_latent;
     case AX_KV_A:
