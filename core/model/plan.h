@@ -88,12 +88,13 @@ struct op_route {
 struct op_experts {
     int32_t gate, gate_b, up, up_b, down, down_b, chosen;
     uint32_t k /* of the input */, n_ff;
+    bool both; /* gate and up are one weight, the gate's n_ff rows first */
     uint8_t act, kinds;
 };
 struct op_mix {
     float scale;
     bool add, unweighted;
-    int32_t chosen;
+    int32_t chosen, scale_w; /* a factor per expert, or NO_WEIGHT */
 };
 
 struct op_slices {
@@ -188,8 +189,9 @@ void plan_print(const struct plan *p, const struct weights *ws, const struct hpa
                 struct sbuf *out);
 
 int trunk_decoder(struct builder *b);
-/* The experts of the current layer: reads normed, adds to (or, add false, fills) out. */
-void trunk_experts(struct builder *b, int32_t normed, int32_t out, bool add);
+/* The experts of the current layer: reads normed, adds to (or, add false, fills) out. A router with
+ * a norm of its own reads raw. */
+void trunk_experts(struct builder *b, int32_t normed, int32_t raw, int32_t out, bool add);
 /* What each layer is given of a token beside the residual x: [tokens][layers][n_embd_layer]. */
 int32_t trunk_layer_inputs(struct builder *b, int32_t x);
 /* Adds the current layer's part of them, gated by x, to x. */

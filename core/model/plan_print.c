@@ -130,6 +130,7 @@ static void details(struct sbuf *b, const struct plan *p, const struct weights *
     case OP_MIX:
         sbuf_fmt(b, " scale %.6g%s%s", (double)op->mix.scale, op->mix.add ? " adds" : "",
                  op->mix.unweighted ? " unweighted" : "");
+        weight(b, ws, "times ", op->mix.scale_w);
         break;
     case OP_MUL:
         weight(b, ws, "", op->mul.w);

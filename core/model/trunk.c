@@ -182,10 +182,31 @@ static void dense_ffn(struct builder *b, struct norm_spec norm, int32_t in,
     build_linear(b, "ffn_down", no_norm, h, branch->out, &down, &down_bias, 1, branch->add);
 }
 
+/* A dense FFN and experts side by side, each between norms of its own. */
+static void dense_and_experts(struct builder *b, struct norm_spec norm, int32_t in,
+                              const struct branch *branch) {
+    uint32_t n = b->hp->n_embd;
+    struct norm_spec before = post_norm_of(b, W_EXPERTS_NORM);
+    int32_t dense = build_buffer(b, "dense", n), normed = build_buffer(b, "normed", n),
+            experts = build_buffer(b, "experts_sum", n);
+    struct branch aside = {.out = dense};
+    dense_ffn(b, norm, in, &aside);
+    emit_norm(b, "post_dense", post_norm_of(b, W_POST_DENSE_NORM), dense, branch->out, 0, 0, n,
+              branch->add);
+    emit_norm(b, "experts_norm", before, in, normed, 0, 0, n, false);
+    trunk_experts(b, normed, in, experts, false);
+    emit_norm(b, "post_experts", post_norm_of(b, W_POST_EXPERTS_NORM), experts, branch->out, 0, 0,
+              n, true);
+}
+
 static void ffn(struct builder *b, struct norm_spec norm, int32_t in, const struct branch *branch) {
     if (b->rc) return;
     if (!weights_has(b->parts, W_ROUTER, b->layer, NULL)) {
         dense_ffn(b, norm, in, branch);
+        return;
+    }
+    if (weights_has(b->parts, W_EXPERTS_NORM, b->layer, NULL)) {
+        dense_and_experts(b, norm, in, branch);
         return;
     }
     int32_t normed = in;
@@ -193,7 +214,7 @@ static void ffn(struct builder *b, struct norm_spec norm, int32_t in, const stru
         normed = build_buffer(b, "normed", b->hp->n_embd);
         emit_norm(b, "ffn_norm", norm, in, normed, 0, 0, b->hp->n_embd, false);
     }
-    trunk_experts(b, normed, branch->out, branch->add);
+    trunk_experts(b, normed, in, branch->out, branch->add);
 }
 
 /* Moves on to the rows somebody wants: the rest of the model need not see the others. */
