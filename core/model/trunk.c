@@ -182,20 +182,25 @@ static void dense_ffn(struct builder *b, struct norm_spec norm, int32_t in,
     build_linear(b, "ffn_down", no_norm, h, branch->out, &down, &down_bias, 1, branch->add);
 }
 
+static struct norm_spec needed_norm(struct builder *b, uint32_t id) {
+    return (struct norm_spec){
+        .kind = (int8_t)b->hp->arch->norm, .w = build_weight(b, id, true), .b = NO_WEIGHT};
+}
+
 /* A dense FFN and experts side by side, each between norms of its own. */
 static void dense_and_experts(struct builder *b, struct norm_spec norm, int32_t in,
                               const struct branch *branch) {
     uint32_t n = b->hp->n_embd;
-    struct norm_spec before = post_norm_of(b, W_EXPERTS_NORM);
+    struct norm_spec before = needed_norm(b, W_EXPERTS_NORM);
     int32_t dense = build_buffer(b, "dense", n), normed = build_buffer(b, "normed", n),
             experts = build_buffer(b, "experts_sum", n);
     struct branch aside = {.out = dense};
     dense_ffn(b, norm, in, &aside);
-    emit_norm(b, "post_dense", post_norm_of(b, W_POST_DENSE_NORM), dense, branch->out, 0, 0, n,
+    emit_norm(b, "post_dense", needed_norm(b, W_POST_DENSE_NORM), dense, branch->out, 0, 0, n,
               branch->add);
     emit_norm(b, "experts_norm", before, in, normed, 0, 0, n, false);
     trunk_experts(b, normed, in, experts, false);
-    emit_norm(b, "post_experts", post_norm_of(b, W_POST_EXPERTS_NORM), experts, branch->out, 0, 0,
+    emit_norm(b, "post_experts", needed_norm(b, W_POST_EXPERTS_NORM), experts, branch->out, 0, 0,
               n, true);
 }
 

@@ -43,6 +43,7 @@ static void queries(struct builder *b, struct norm_spec norm, int32_t in, int32_
     struct op *op = build_linear(b, "attn_q_kv_a", norm, in, first, w, NULL, 2, false);
     op->linear.item[1].out = kv, op->linear.item[1].out_at = kv_at;
     build_reads(b, kv);
+    if (!b->rc) op->width = b->weights->list[w[0]].rows;
     if (!compressed || b->rc) return;
     struct norm_spec q_norm = rms(b, W_Q_A_NORM);
     int32_t q_b = build_weight(b, W_Q_UP, true);
