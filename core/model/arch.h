@@ -84,7 +84,7 @@ struct arch {
 const struct arch *arch_find(struct gguf_str name);
 /* Record i of the list, NULL past the end. */
 const struct arch *arch_at(uint32_t i);
-/* The known name nearest to name (edit distance), never NULL. */
-const char *arch_nearest(struct gguf_str name);
+/* Writes the known names nearest to name (edit distance), one to three of them, as "a, b and c". */
+void arch_nearest(struct gguf_str name, char *dst, size_t cap);
 
 #endif

@@ -1,5 +1,6 @@
 /* The list of architectures: one line each, the record is in arch/<name>.c. */
 #include "model/arch.h"
+#include "base/fmt.h"
 #include <string.h>
 
 #define ARCHS(X)                                                                                   \
@@ -56,11 +57,19 @@ static uint32_t distance(const char *a, size_t n_a, const char *b, size_t n_b) {
     return row[n_b];
 }
 
-const char *arch_nearest(struct gguf_str name) {
-    uint32_t best = UINT32_MAX, at = 0;
+void arch_nearest(struct gguf_str name, char *dst, size_t cap) {
+    enum { MOST = 3 };
+    uint32_t best[MOST + 1] = {0}, at[MOST + 1] = {0}, n = 0;
     for (uint32_t i = 0; i < N_ARCHS; i++) {
-        uint32_t d = distance(name.text, name.size, list[i]->name, strlen(list[i]->name));
-        if (d < best) best = d, at = i;
+        uint32_t d = distance(name.text, name.size, list[i]->name, strlen(list[i]->name)), k = n;
+        for (; k > 0 && best[k - 1] > d; k--) best[k] = best[k - 1], at[k] = at[k - 1];
+        best[k] = d, at[k] = i;
+        n += n < MOST;
     }
-    return list[at]->name;
+    uint32_t kept = 1; /* of the others those that share more than they differ in */
+    while (kept < n && 2 * best[kept] <= strlen(list[at[kept]]->name)) kept++;
+    size_t used = 0;
+    for (uint32_t k = 0; k < kept && used < cap; k++)
+        used += fmt(dst + used, cap - used, "%s%s", k == 0 ? "" : k + 1 < kept ? ", " : " and ",
+                    list[at[k]]->name);
 }

@@ -254,6 +254,23 @@ static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
     return SOTTO_OK;
 }
 
+/* Layers of a set share its cos/sin table, so they rotate as many elements; the file's factors are
+ * for the first set, whose size n_rot becomes. */
+static int check_rope_sets(struct reader *r, struct hparams *hp) {
+    uint32_t n_rot[2] = {0};
+    for (uint32_t i = 0; i < hp->n_layer; i++) {
+        const struct layer_hp *l = &hp->layers[i];
+        uint32_t *n = &n_rot[l->rope_set];
+        if (l->rope != ROPE_NONE && *n && *n != l->n_rot)
+            return fail(r->f, SOTTO_UNSUPPORTED, FAIL_NOWHERE,
+                        "block %u rotates %u elements where others of its kind rotate %u", i,
+                        l->n_rot, *n);
+        if (l->rope != ROPE_NONE) *n = l->n_rot;
+    }
+    if (n_rot[0]) hp->n_rot = n_rot[0];
+    return SOTTO_OK;
+}
+
 static int read_xielu(struct reader *r, struct hparams *hp) {
     static const char *const keys[4] = {"xielu.alpha_n", "xielu.alpha_p", "xielu.beta",
                                         "xielu.eps"};
@@ -294,10 +311,13 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
     if (!r.arch.text)
         return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "the key general.architecture is missing");
     hp->arch = arch_find(r.arch);
-    if (!hp->arch)
+    if (!hp->arch) {
+        char near[100];
+        arch_nearest(r.arch, near, sizeof near);
         return fail(f, SOTTO_UNSUPPORTED, FAIL_NOWHERE,
-                    "architecture \"%.*s\" is not known to this engine; the nearest it knows is %s",
-                    (int)(r.arch.size < 60 ? r.arch.size : 60), r.arch.text, arch_nearest(r.arch));
+                    "architecture \"%.*s\" is not known to this engine; the nearest it knows: %s",
+                    (int)(r.arch.size < 60 ? r.arch.size : 60), r.arch.text, near);
+    }
     int rc = SOTTO_OK;
     for (size_t i = 0; i < sizeof rows / sizeof *rows && !rc; i++) rc = read_row(&r, hp, &rows[i]);
     if (rc) return rc;
@@ -342,8 +362,7 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
         hp->n_head = hp->layers[0].n_head, hp->n_kv_head = hp->layers[0].n_kv_head;
         hp->dim_k = hp->layers[0].dim_k, hp->dim_v = hp->layers[0].dim_v;
         hp->n_rot = hp->layers[0].n_rot, hp->n_ff = hp->layers[0].n_ff;
-        for (uint32_t i = 0; i < hp->n_layer; i++) /* rope factors are for the first set */
-            if (!hp->layers[i].rope_set) hp->n_rot = hp->layers[i].n_rot;
+        if ((rc = check_rope_sets(&r, hp))) return hparams_free(hp, heap), rc;
         if (hp->attn_scale == 0) {
             uint32_t n = a->attn_scale_layers == hp->n_layer ? hp->n_embd / hp->n_head : hp->dim_k;
             hp->attn_scale = 1 / f_sqrt((float)n);

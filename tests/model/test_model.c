@@ -239,7 +239,7 @@ static void lie(const struct input *in, const char *name, size_t skip, const voi
 
 static void lies_get_a_sentence(const struct input *in) {
     const uint32_t zero = 0, huge = 0xffffffffu, seven = 7;
-    const uint64_t wide = 97;
+    const uint64_t wide = 45;
     lie(in, "llama.attention.head_count", 4, &zero, 4, SOTTO_FORMAT, "attention.head_count");
     lie(in, "llama.block_count", 4, &huge, 4, SOTTO_FORMAT, "llama.block_count");
     lie(in, "llama.block_count", 4, &zero, 4, SOTTO_FORMAT, "llama.block_count");
@@ -252,7 +252,7 @@ static void lies_get_a_sentence(const struct input *in) {
     lie(in, "blk.1.attn_q.weight", 4, &wide, 8, SOTTO_FORMAT, "");
     lie(in, "blk.1.ffn_down.weigh", 0, "x", 1, SOTTO_FORMAT, "blk.1.ffn_down.weight is missing");
     lie(in, "output_norm.weigh", 0, "x", 1, SOTTO_FORMAT, "output_norm.weight is missing");
-    lie(in, "general.architecture", 12, "llamb", 5, SOTTO_UNSUPPORTED, "nearest it knows is llama");
+    lie(in, "general.architecture", 12, "llamb", 5, SOTTO_UNSUPPORTED, "nearest it knows: llama");
 }
 
 static void misuse_is_refused(const struct input *in) {
