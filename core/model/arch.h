@@ -49,6 +49,7 @@ struct arch {
     /* attention */
     uint8_t window_period; /* every n-th layer sees all, the others a window; 0: the file's window
                               is not used */
+    bool window_first;     /* of a period the first layer sees all, not the last */
     bool window_all;       /* every layer has the window */
     bool window_from_file; /* without the key there is no window (instead of window_default) */
     uint32_t window_default;
@@ -68,6 +69,7 @@ struct arch {
     /* experts */
     enum moe_gate moe_gate;
     bool moe_raw_weights;  /* weights of the chosen experts are not normalised to 1 */
+    bool moe_early;        /* the router reads what the block reads, before attention */
     bool moe_weight_input; /* the weight scales the expert's input, not its output */
 
     /* scales */

@@ -163,7 +163,8 @@ static bool is_windowed(struct reader *r, const struct hparams *hp, uint32_t lay
         gguf_find(r->g, full_key(r, "attention.sliding_window_pattern"));
     if (each && each->type == GGUF_ARRAY && layer < each->count)
         return gguf_num_at(r->g, each, layer) != 0;
-    return hp->window_period && layer % hp->window_period != hp->window_period - 1;
+    return hp->window_period &&
+           layer % hp->window_period != (hp->arch->window_first ? 0 : hp->window_period - 1);
 }
 
 /* Latent attention: with k_b and v_b apart the cache holds one head of latent and rotated part;

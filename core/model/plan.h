@@ -164,6 +164,8 @@ struct builder {
     struct fail *f;
     bool rows; /* ops from now on walk the wanted rows */
     uint32_t layer;
+    int32_t router_raw;    /* what a router with a norm of its own reads; 0: none */
+    int32_t router_logits; /* made before attention; 0: none */
     struct op unused; /* what words return and fill after a failure */
 };
 
@@ -189,9 +191,9 @@ void plan_print(const struct plan *p, const struct weights *ws, const struct hpa
                 struct sbuf *out);
 
 int trunk_decoder(struct builder *b);
-/* The experts of the current layer: reads normed, adds to (or, add false, fills) out. A router with
- * a norm of its own reads raw. */
-void trunk_experts(struct builder *b, int32_t normed, int32_t raw, int32_t out, bool add);
+/* The experts of the current layer: reads normed, adds to (or, add false, fills) out. */
+void trunk_experts(struct builder *b, int32_t normed, int32_t out, bool add);
+int32_t trunk_router(struct builder *b, int32_t in); /* its logits from in */
 /* What each layer is given of a token beside the residual x: [tokens][layers][n_embd_layer]. */
 int32_t trunk_layer_inputs(struct builder *b, int32_t x);
 /* Adds the current layer's part of them, gated by x, to x. */

@@ -199,7 +199,7 @@ static void dense_and_experts(struct builder *b, struct norm_spec norm, int32_t 
     emit_norm(b, "post_dense", needed_norm(b, W_POST_DENSE_NORM), dense, branch->out, 0, 0, n,
               branch->add);
     emit_norm(b, "experts_norm", before, in, normed, 0, 0, n, false);
-    trunk_experts(b, normed, in, experts, false);
+    trunk_experts(b, normed, experts, false);
     emit_norm(b, "post_experts", needed_norm(b, W_POST_EXPERTS_NORM), experts, branch->out, 0, 0,
               n, true);
 }
@@ -210,6 +210,7 @@ static void ffn(struct builder *b, struct norm_spec norm, int32_t in, const stru
         dense_ffn(b, norm, in, branch);
         return;
     }
+    b->router_raw = in;
     if (weights_has(b->parts, W_EXPERTS_NORM, b->layer, NULL)) {
         dense_and_experts(b, norm, in, branch);
         return;
@@ -219,7 +220,7 @@ static void ffn(struct builder *b, struct norm_spec norm, int32_t in, const stru
         normed = build_buffer(b, "normed", b->hp->n_embd);
         emit_norm(b, "ffn_norm", norm, in, normed, 0, 0, b->hp->n_embd, false);
     }
-    trunk_experts(b, normed, in, branch->out, branch->add);
+    trunk_experts(b, normed, branch->out, branch->add);
 }
 
 /* Moves on to the rows somebody wants: the rest of the model need not see the others. */
@@ -243,6 +244,8 @@ static int32_t block(struct builder *b, int32_t x, int32_t inputs, bool last) {
     bool shared = norm.kind >= 0 && ffn_norm.kind < 0 && post_attn.kind < 0;
     bool parallel = shared || hp->parallel;
 
+    bool early = a->moe_early && !b->rc && weights_has(b->parts, W_ROUTER, b->layer, NULL);
+    b->router_logits = early ? trunk_router(b, x) : 0;
     int32_t ffn_in = x;
     struct norm_spec attn_norm = norm;
     int32_t attn_in = x;
@@ -259,7 +262,7 @@ static int32_t block(struct builder *b, int32_t x, int32_t inputs, bool last) {
     struct branch branch = branch_begin(b, "attn_branch", post_attn, x);
     attention(b, attn_norm, attn_in, &branch);
     branch_end(b, "post_attn", &branch, x);
-    bool late = parallel || inputs >= 0; /* the wanted rows are chosen when all is added up */
+    bool late = parallel || early || inputs >= 0; /* the wanted rows are chosen when all is added up */
     if (last && !late) ffn_in = x = wanted_rows(b, x);
 
     branch = branch_begin(b, "ffn_branch", post_ffn, x);

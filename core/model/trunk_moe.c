@@ -68,19 +68,21 @@ static void gate_and_up(struct builder *b, struct op_experts *e) {
                      b->layer, rows, 2 * TILE_ROWS);
 }
 
-/* Router logits; with a scale of its own the router normalises the raw residual. */
-static void router_of(struct builder *b, int32_t normed, int32_t raw, int32_t logits) {
+/* With a scale of its own the router normalises the raw residual. */
+int32_t trunk_router(struct builder *b, int32_t in) {
     int32_t router = build_weight(b, W_ROUTER, true), router_b = build_weight(b, W_ROUTER_B, false),
-            scale = build_weight(b, W_ROUTER_SCALE, false);
+            scale = build_weight(b, W_ROUTER_SCALE, false),
+            logits = build_buffer(b, "router", b->hp->n_expert);
     struct norm_spec norm = no_norm;
-    if (scale >= 0) norm = (struct norm_spec){.kind = NORM_RMS, .w = scale, .b = NO_WEIGHT};
-    struct op *op = build_linear(b, "router", norm, scale >= 0 ? raw : normed, logits, &router,
-                                 &router_b, 1, false);
-    if (scale < 0) return;
-    op->linear.epilogue = EPI_LOGITS, op->linear.scale = 1 / f_sqrt((float)b->hp->n_embd);
+    if (scale >= 0)
+        norm = (struct norm_spec){.kind = NORM_RMS, .w = scale, .b = NO_WEIGHT}, in = b->router_raw;
+    struct op *op = build_linear(b, "router", norm, in, logits, &router, &router_b, 1, false);
+    if (scale >= 0)
+        op->linear.epilogue = EPI_LOGITS, op->linear.scale = 1 / f_sqrt((float)b->hp->n_embd);
+    return logits;
 }
 
-void trunk_experts(struct builder *b, int32_t normed, int32_t raw, int32_t out, bool add) {
+void trunk_experts(struct builder *b, int32_t normed, int32_t out, bool add) {
     const struct hparams *hp = b->hp;
     if (!b->rc && !hp->n_expert_used)
         b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE,
@@ -95,9 +97,8 @@ void trunk_experts(struct builder *b, int32_t normed, int32_t raw, int32_t out, 
     e.down_b = expert_bias(b, W_DOWN_EXPS_B, hp->n_embd);
     if (b->rc) return;
 
-    int32_t logits = build_buffer(b, "router", hp->n_expert),
+    int32_t logits = b->router_logits ? b->router_logits : trunk_router(b, normed),
             chosen = build_buffer(b, "chosen", 2 * (uint64_t)hp->n_expert_used);
-    router_of(b, normed, raw, logits);
     struct op *op = build_op(b, OP_ROUTE, "route", logits, chosen, hp->n_expert);
     op->route.bias = bias;
 

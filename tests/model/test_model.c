@@ -298,6 +298,8 @@ int main(int argc, char **argv) {
                  {"arch", "gemma3"},
                  {"arch", "qwen3moe"},
                  {"arch", "gpt-oss"},
+                 {"arch", "gemma4-shared-kv"},
+                 {"arch", "deepseek2-absorbed"},
                  {"quantmodel", "llama-Q4_K_M-mix"},
                  {"quantmodel", "mixtral-Q8_0"}};
     const char *cases = argc > 1 ? argv[1] : NULL;
