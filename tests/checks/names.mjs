@@ -35,7 +35,8 @@ export function checkNames(root) {
   const lengths = [];
   const listed = fs.readFileSync(path.join(core, 'model/arch_list.c'), 'utf8');
   const golden = path.join(root, 'tests/golden/plan');
-  const plans = fs.readdirSync(golden).map((file) => fs.readFileSync(path.join(golden, file), 'utf8').split(':')[0]);
+  const texts = fs.readdirSync(golden, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.txt'));
+  const plans = texts.map((file) => fs.readFileSync(path.join(golden, file), 'utf8').split(':')[0]);
   for (const file of sources(folder)) {
     const text = fs.readFileSync(file, 'utf8');
     const where = path.relative(root, file);
