@@ -1,4 +1,5 @@
-/* sotto logits --dump: what each op of the plan has written, to be compared with another program's. */
+/* sotto logits --dump: what each op of the plan has written, to be compared with another program's.
+ */
 #include "cli.h"
 
 struct dump {
@@ -38,8 +39,8 @@ static void see(void *arg, const struct sotto_op_rows *r) {
     double sum = 0;
     for (uint32_t i = 0; i < r->n_rows; i++)
         for (uint32_t k = 0; k < r->width; k++) sum += (double)r->rows[i * r->stride + k];
-    fprintf(d->lines, "%4u %3u %-16s %u x %u sum %.9g:", r->op, r->layer, r->label, r->n_rows, r->width,
-            sum);
+    fprintf(d->lines, "%4u %3u %-16s %u x %u sum %.9g:", r->op, r->layer, r->label, r->n_rows,
+            r->width, sum);
     for (uint32_t k = 0; r->n_rows && k < r->width && k < 4; k++)
         fprintf(d->lines, " %.7g", (double)r->rows[k]);
     if (r->n_rows && r->width > 4)

@@ -13,7 +13,8 @@ static void look(void *arg, uint32_t i) {
                                  .width = op->width,
                                  .stride = run_stride(m, op->out),
                                  .rows = run_out(m, op)};
-    if (op->kind == OP_EXPERTS || op->kind == OP_EXPERTS_DOWN) /* a row per token and choice, by expert */
+    if (op->kind == OP_EXPERTS ||
+        op->kind == OP_EXPERTS_DOWN) /* a row per token and choice, by expert */
         seen.n_rows *= m->hp.n_expert_used, seen.stride = seen.width;
     uint32_t room = (uint32_t)seen.stride - op->out_at;
     if (op->kind == OP_SLICES || op->kind == OP_ROUTE || op->kind == OP_COPY || seen.width > room)

@@ -159,8 +159,7 @@ static int read_norm(struct reader *r, struct hparams *hp) {
 static bool is_windowed(struct reader *r, const struct hparams *hp, uint32_t layer) {
     if (!hp->window) return false;
     if (hp->arch->window_all) return true;
-    const struct gguf_kv *each =
-        gguf_find(r->g, full_key(r, "attention.sliding_window_pattern"));
+    const struct gguf_kv *each = gguf_find(r->g, full_key(r, "attention.sliding_window_pattern"));
     if (each && each->type == GGUF_ARRAY && layer < each->count)
         return gguf_num_at(r->g, each, layer) != 0;
     return hp->window_period &&

@@ -1,7 +1,7 @@
 /* OP_SLICES: a small product for every part of a row, each with its own slice of the weight.
  *
- * A unit is a run of tiles of one slice. A short batch is prepared by whoever multiplies, a slice at a time; a
- * long one is prepared first, split by slices and tokens. */
+ * A unit is a run of tiles of one slice. A short batch is prepared by whoever multiplies, a slice
+ * at a time; a long one is prepared first, split by slices and tokens. */
 #include "model/run.h"
 
 static struct mm product(const struct model *m, const struct op *op, uint32_t slice,
@@ -44,9 +44,8 @@ uint32_t slices_phases(const struct model *m, const struct op *op) {
 
 static void prepare(const struct model *m, const struct op *op, uint32_t slice, uint8_t *act,
                     uint32_t n, uint32_t t0, uint32_t t1) {
-    kern_act(m->kern, kind_of(m, op), act,
-             run_in(m, op) + (size_t)slice * op->slices.in_stride, run_stride(m, op->in),
-             model_weight(m, op->slices.w)->k, n, t0, t1);
+    kern_act(m->kern, kind_of(m, op), act, run_in(m, op) + (size_t)slice * op->slices.in_stride,
+             run_stride(m, op->in), model_weight(m, op->slices.w)->k, n, t0, t1);
 }
 
 void slices_phase(struct runner *r, const struct op *op, uint32_t phase) {

@@ -200,8 +200,8 @@ static void dense_and_experts(struct builder *b, struct norm_spec norm, int32_t 
               branch->add);
     emit_norm(b, "experts_norm", before, in, normed, 0, 0, n, false);
     trunk_experts(b, normed, experts, false);
-    emit_norm(b, "post_experts", needed_norm(b, W_POST_EXPERTS_NORM), experts, branch->out, 0, 0,
-              n, true);
+    emit_norm(b, "post_experts", needed_norm(b, W_POST_EXPERTS_NORM), experts, branch->out, 0, 0, n,
+              true);
 }
 
 static void ffn(struct builder *b, struct norm_spec norm, int32_t in, const struct branch *branch) {
@@ -262,7 +262,8 @@ static int32_t block(struct builder *b, int32_t x, int32_t inputs, bool last) {
     struct branch branch = branch_begin(b, "attn_branch", post_attn, x);
     attention(b, attn_norm, attn_in, &branch);
     branch_end(b, "post_attn", &branch, x);
-    bool late = parallel || early || inputs >= 0; /* the wanted rows are chosen when all is added up */
+    bool late =
+        parallel || early || inputs >= 0; /* the wanted rows are chosen when all is added up */
     if (last && !late) ffn_in = x = wanted_rows(b, x);
 
     branch = branch_begin(b, "ffn_branch", post_ffn, x);

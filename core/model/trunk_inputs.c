@@ -1,5 +1,6 @@
-/* Inputs of each layer's own (Gemma 3n and 4): a second embedding of the token, a part for every layer, averaged
- * with a projection of the first; a layer adds its part to the residual after its FFN, gated by the residual. */
+/* Inputs of each layer's own (Gemma 3n and 4): a second embedding of the token, a part for every
+ * layer, averaged with a projection of the first; a layer adds its part to the residual after its
+ * FFN, gated by the residual. */
 #include "base/fmath.h"
 #include "model/plan.h"
 
@@ -16,7 +17,8 @@ int32_t trunk_layer_inputs(struct builder *b, int32_t x) {
                                   .factors = NO_WEIGHT,
                                   .scale = f_sqrt((float)hp->n_embd_layer / 2),
                                   .again = true};
-    int32_t w = build_weight(b, W_LAYER_PROJ, true), norm = build_weight(b, W_LAYER_PROJ_NORM, true);
+    int32_t w = build_weight(b, W_LAYER_PROJ, true),
+            norm = build_weight(b, W_LAYER_PROJ_NORM, true);
     build_linear(b, "layer_proj", no_norm, x, proj, &w, NULL, 1, false);
     op = build_op(b, OP_NORM, "layer_proj_norm", proj, proj, hp->n_embd_layer);
     op->norm = (struct op_norm){.norm = {.kind = NORM_RMS, .w = norm, .b = NO_WEIGHT},

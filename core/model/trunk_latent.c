@@ -1,9 +1,9 @@
-/* Latent attention (MLA, DeepSeek-V2 2024, section 2.1): K and V are compressed to one latent a token, beside
- * which a small rotated part of K is shared by all heads.
+/* Latent attention (MLA, DeepSeek-V2 2024, section 2.1): K and V are compressed to one latent a
+ * token, beside which a small rotated part of K is shared by all heads.
  *
- * Where the file has the matrices that decompress K and V apart (k_b, v_b), they are applied to the queries and
- * to the sums instead: the cache then holds one row a token, of which V is the leading part. Where it has them
- * as one, K and V are decompressed before the cache. */
+ * Where the file has the matrices that decompress K and V apart (k_b, v_b), they are applied to the
+ * queries and to the sums instead: the cache then holds one row a token, of which V is the leading
+ * part. Where it has them as one, K and V are decompressed before the cache. */
 #include "model/plan.h"
 
 static const struct norm_spec no_norm = {.kind = -1, .w = NO_WEIGHT, .b = NO_WEIGHT};
@@ -32,8 +32,8 @@ static void slices(struct builder *b, const char *label, uint32_t id, int32_t in
     op->width = b->weights->list[w].rows;
 }
 
-/* One product makes queries (or what they are compressed to) and the latent, the latter into kv. Returns where
- * the queries are; direct: where they go if they are not compressed. */
+/* One product makes queries (or what they are compressed to) and the latent, the latter into kv.
+ * Returns where the queries are; direct: where they go if they are not compressed. */
 static void queries(struct builder *b, struct norm_spec norm, int32_t in, int32_t q, int32_t kv,
                     uint32_t kv_at) {
     bool compressed = !b->rc && weights_has(b->parts, W_Q_A, b->layer, NULL);
@@ -51,10 +51,11 @@ static void queries(struct builder *b, struct norm_spec norm, int32_t in, int32_
     const struct weight *list = b->weights->list;
     uint32_t rank = list[w[0]].rows;
     if (list[q_norm.w].k != rank || list[q_b].k != rank) {
-        b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE,
-                     "the queries of block %u are compressed to %u elements, but their norm has %u and the "
-                     "matrix after it takes %u",
-                     b->layer, rank, list[q_norm.w].k, list[q_b].k);
+        b->rc = fail(
+            b->f, SOTTO_FORMAT, FAIL_NOWHERE,
+            "the queries of block %u are compressed to %u elements, but their norm has %u and the "
+            "matrix after it takes %u",
+            b->layer, rank, list[q_norm.w].k, list[q_b].k);
         return;
     }
     build_linear(b, "attn_q_b", q_norm, first, q, &q_b, NULL, 1, false);

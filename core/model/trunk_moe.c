@@ -34,8 +34,7 @@ static void shared(struct builder *b, int32_t normed, int32_t out) {
 static bool same_shape(struct builder *b, const struct op_experts *e) {
     const struct weight *w = b->weights->list;
     uint32_t n_ff = e->n_ff;
-    if ((e->both ||
-         e->gate < 0 || w[e->gate].rows == n_ff) && w[e->down].k == n_ff) return true;
+    if ((e->both || e->gate < 0 || w[e->gate].rows == n_ff) && w[e->down].k == n_ff) return true;
     b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE,
                  "the experts of block %u have %u, %u and %u rows where they must be equal",
                  b->layer, e->gate < 0 ? n_ff : w[e->gate].rows, n_ff, w[e->down].k);
@@ -62,10 +61,11 @@ static void gate_and_up(struct builder *b, struct op_experts *e) {
     uint32_t rows = b->weights->list[e->up].rows;
     e->n_ff = e->both ? rows / 2 : rows;
     if (e->both && rows % (2 * TILE_ROWS))
-        b->rc = fail(b->f, SOTTO_UNSUPPORTED, FAIL_NOWHERE,
-                     "the experts of block %u have %u rows of gate and up together; this engine takes "
-                     "multiples of %d",
-                     b->layer, rows, 2 * TILE_ROWS);
+        b->rc =
+            fail(b->f, SOTTO_UNSUPPORTED, FAIL_NOWHERE,
+                 "the experts of block %u have %u rows of gate and up together; this engine takes "
+                 "multiples of %d",
+                 b->layer, rows, 2 * TILE_ROWS);
 }
 
 /* With a scale of its own the router normalises the raw residual. */

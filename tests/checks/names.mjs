@@ -17,8 +17,7 @@ function sources(folder) {
 }
 
 /** A source without its comments, lines kept. @param {string} text */
-const bare = (text) =>
-  text.replace(/\/\*[^]*?\*\/|\/\/.*/g, (comment) => comment.replace(/[^\n]/g, ' '));
+const bare = (text) => text.replace(/\/\*[^]*?\*\/|\/\/.*/g, (comment) => comment.replace(/[^\n]/g, ' '));
 
 /**
  * Checks the records below `root`/core/model/arch and that no other source of core names one. Vocabularies (text/) have

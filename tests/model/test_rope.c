@@ -1,5 +1,5 @@
-/* Rotation tables against the formulas in the C library's double precision: every scaling kind, factors, the windowed
- * layers' own set; and which factors of LongRoPE a context takes. */
+/* Rotation tables against the formulas in the C library's double precision: every scaling kind,
+ * factors, the windowed layers' own set; and which factors of LongRoPE a context takes. */
 #define _POSIX_C_SOURCE 200809L
 #include "../check.h"
 #include "api/api_int.h"
@@ -16,8 +16,8 @@ struct rope_case {
     bool factors, local, local_unscaled;
 };
 
-/* YaRN (Peng et al. 2023): pairs that turn often within the original context keep their frequency, those that turn
- * less than once are interpolated, a ramp lies between. */
+/* YaRN (Peng et al. 2023): pairs that turn often within the original context keep their frequency,
+ * those that turn less than once are interpolated, a ramp lies between. */
 static double yarn_keep(const struct rope_case *c, int i) {
     double d = N_ROT, low = floor(d * log(c->n_ctx_orig / (32 * 2 * pi)) / (2 * log(c->base))),
            high = ceil(d * log(c->n_ctx_orig / (1 * 2 * pi)) / (2 * log(c->base)));
@@ -58,7 +58,8 @@ static void one(const struct rope_case *c) {
         rope_token(&m, c->factors ? factors : NULL, 1, positions[p]);
         for (int set = 0; set < 2; set++)
             for (int i = 0; i < N_ROT / 2; i++) {
-                double base = set ? 10000 : (double)c->base, scale = 1, gain = 1, log_f = log((double)c->factor);
+                double base = set ? 10000 : (double)c->base, scale = 1, gain = 1,
+                       log_f = log((double)c->factor);
                 bool scaled = !(set && c->local_unscaled);
                 if (scaled) scale = (double)(1 / c->factor), gain = (double)c->attn_factor;
                 if (scaled && c->ext != 0) {
@@ -72,7 +73,8 @@ static void one(const struct rope_case *c) {
                 double theta = positions[p] * pow(base, -2.0 * i / N_ROT) * scale;
                 if (c->factors && !set) theta /= (double)factors[i];
                 const float *got = m.rope[set].table + N_ROT + 2 * i; /* of token 1 */
-                worst = fmax(worst, fmax(fabs((double)got[0] - cos(theta) * gain), fabs((double)got[1] - sin(theta) * gain)));
+                worst = fmax(worst, fmax(fabs((double)got[0] - cos(theta) * gain),
+                                         fabs((double)got[1] - sin(theta) * gain)));
             }
     }
     /* a float of about 1, and a double angle of up to 1e5 whose base is a float */
@@ -87,10 +89,12 @@ static const struct rope_case cases[] = {
     {"linear, windowed layers without", SCALING_LINEAR, 64, 1000000, 8, 1, 0, 0, false, true, true},
     {"yarn", SCALING_YARN, 4096, 10000, 4, 1, 0, 1, false, false, false},
     {"yarn of a short context", SCALING_YARN, 64, 10000, 40, 1, 0, 1, false, false, false},
-    {"yarn with a log multiplier", SCALING_YARN, 4096, 1000000, 16, 1.5f, 0.7f, 1, false, false, false},
+    {"yarn with a log multiplier", SCALING_YARN, 4096, 1000000, 16, 1.5f, 0.7f, 1, false, false,
+     false},
     {"half of yarn", SCALING_YARN, 4096, 500000, 16, 1, 0, 0.5f, false, false, false},
     {"factors (Llama 3)", SCALING_LINEAR, 8192, 500000, 1, 1, 0, 0, true, false, false},
-    {"factors and a gain (LongRoPE)", SCALING_LONGROPE, 4096, 10000, 1, 1.19f, 0, 0, true, false, false},
+    {"factors and a gain (LongRoPE)", SCALING_LONGROPE, 4096, 10000, 1, 1.19f, 0, 0, true, false,
+     false},
 };
 
 /* The tensor of rope factors that the plan of a context reads, "" where there is none. */
@@ -106,7 +110,8 @@ static void factors_of(const struct bytes *file, uint32_t context, char *dst, si
     if (CHECK(!api_describe(m, h, &o, &f), "%s", f.text)) {
         int32_t w = m->plan.ops[0].embed.factors;
         if (w >= 0)
-            snprintf(dst, cap, "%.*s", (int)m->weights.list[w].name.size, m->weights.list[w].name.text);
+            snprintf(dst, cap, "%.*s", (int)m->weights.list[w].name.size,
+                     m->weights.list[w].name.text);
         model_forget(m);
     }
     sotto_header_free(h);
@@ -130,7 +135,8 @@ static void longrope_changes_its_factors_behind_the_original_context(const char 
     if (CHECK(at != NULL, "%s does not occur in the file", key)) memcpy(at + 4, &original, 4);
     for (int i = 0; i < 5 && at; i++) {
         factors_of(&file, contexts[i], name, sizeof name);
-        CHECK_STR(name, contexts[i] <= original ? "rope_factors_short.weight" : "rope_factors_long.weight");
+        CHECK_STR(name, contexts[i] <= original ? "rope_factors_short.weight"
+                                                : "rope_factors_long.weight");
     }
     free(file.data);
 }

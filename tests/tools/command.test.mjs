@@ -62,7 +62,10 @@ test('a dump has a line and the numbers of every op, the last of which are the l
   fs.mkdirSync(dump);
   ok('logits', '--tokens', '1,2,3,4,5,6,7', '--all', '--out', out, '--dump', dump, '-t', '2');
   const lines = fs.readFileSync(path.join(dump, 'index.txt'), 'utf8').trim().split('\n');
-  const files = fs.readdirSync(dump).filter((name) => name.endsWith('.f32')).sort();
+  const files = fs
+    .readdirSync(dump)
+    .filter((name) => name.endsWith('.f32'))
+    .sort();
   assert.equal(files.length, lines.length);
   assert.match(lines[0], /^ *0 +0 embed +7 x 48 sum /);
   assert.match(files.at(-1) ?? '', /-output\.f32$/);

@@ -17,5 +17,4 @@ static void derive(struct hparams *hp) {
     if (yarn && mul != 0) hp->yarn_log_mul = 1; /* what is left for the rotation: nothing */
 }
 
-const struct arch arch_deepseek2 = {
-    .name = "deepseek2", .moe_raw_weights = true, .derive = derive};
+const struct arch arch_deepseek2 = {.name = "deepseek2", .moe_raw_weights = true, .derive = derive};

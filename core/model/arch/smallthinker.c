@@ -1,6 +1,6 @@
-/* SmallThinker: the router reads the block's input, before attention; experts with a ReLU gate; with
- * a window every fourth layer, from the first on, sees everything and does not rotate. The window
- * is 4096 whatever the file says. */
+/* SmallThinker: the router reads the block's input, before attention; experts with a ReLU gate;
+ * with a window every fourth layer, from the first on, sees everything and does not rotate. The
+ * window is 4096 whatever the file says. */
 #include "model/hparams.h"
 
 static void derive(struct hparams *hp) {
