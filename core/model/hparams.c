@@ -209,7 +209,7 @@ static int share_kv(struct reader *r, const struct hparams *hp, uint32_t i) {
                     "block %u shares keys and values with none of its kind before the last "
                     "%u of %u",
                     i, hp->n_shared_kv, hp->n_layer);
-    l->kv_from = (uint32_t)(from - hp->layers);
+    l->kv_back = (uint32_t)(l - from);
     return SOTTO_OK;
 }
 
@@ -221,7 +221,6 @@ static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
                           &l->n_kv_head);
     if (rc) return rc;
     uint32_t head = hp->n_embd / l->n_head;
-    l->kv_from = i;
     l->window = is_windowed(r, hp, i) ? hp->window : 0;
     rc = read_layered(r, hp, "attention.key_length", i, false, head, 1, MAX_HEAD_DIM, &l->dim_k);
     if (!rc)
@@ -332,6 +331,7 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
         return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "nextn_predict_layers is %u of %u blocks",
                     hp->n_next, hp->n_layer);
     hp->n_layer -= hp->n_next;
+    if (!hp->n_latent) hp->dim_k_mla = hp->dim_v_mla = 0; /* sizes of what is not there */
 
     const struct arch *a = hp->arch;
     bool has_window = a->window_period || a->window_all;

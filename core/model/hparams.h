@@ -16,8 +16,7 @@ struct layer_hp { /* what may differ from layer to layer */
     uint32_t n_head, n_kv_head, dim_k, dim_v, n_ff;
     uint32_t n_rot;
     uint32_t window;  /* 0: sees everything */
-    uint32_t kv_from; /* the layer whose K and V it reads; its own index unless it shares an earlier
-                         one's */
+    uint32_t kv_back; /* it reads K and V of the layer so many before it; 0: its own */
     uint8_t rope;     /* enum rope_kind */
     uint8_t rope_set; /* which of the model's cos/sin tables */
     bool v_in_k;      /* V is the leading dim_v elements of K: the cache keeps one row for both */

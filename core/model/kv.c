@@ -14,8 +14,8 @@ void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint3
     for (uint32_t i = 0; i < hp->n_layer; i++) {
         const struct layer_hp *h = &hp->layers[i];
         uint32_t g = 0;
-        if (h->kv_from != i) {
-            if (kv->layers) kv->layers[i] = kv->layers[h->kv_from];
+        if (h->kv_back) {
+            if (kv->layers) kv->layers[i] = kv->layers[i - h->kv_back];
             continue;
         }
         /* a third kind of window would share the last group: its pages then live as long as the

@@ -25,7 +25,7 @@ enum op_kind {
     OP_EXPERTS_DOWN, /* down of chosen experts */
     OP_MIX,          /* out += scale * sum over chosen experts of weight * in */
     OP_SLICES,       /* part i of out = slice i of the weight times part i of in */
-    OP_MUL,          /* out *= in, or *= `w` where there is no in */
+    OP_MUL,          /* out *= in, or *= `w` where there is one */
     OP_COPY,         /* `width` floats from each part of in to each part of out */
     OP_COUNT
 };

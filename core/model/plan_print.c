@@ -60,7 +60,7 @@ static void heads(struct sbuf *b, const struct weights *ws, const struct hparams
     sbuf_fmt(b, " q %ux%u k %ux%u v %ux%u", l->n_head, l->dim_k, l->n_kv_head, l->dim_k,
              l->n_kv_head, l->dim_v);
     if (l->v_in_k) sbuf_str(b, " in k");
-    if (l->kv_from != op->layer) sbuf_fmt(b, " of layer %u", l->kv_from);
+    if (l->kv_back) sbuf_fmt(b, " of layer %u", op->layer - l->kv_back);
     if (hp->clamp_qkv > 0) sbuf_fmt(b, " clamp %.6g", (double)hp->clamp_qkv);
     if (!h->after_rope) weight(b, ws, "q norm ", h->q_norm), weight(b, ws, "k norm ", h->k_norm);
     if (l->rope == ROPE_NONE)

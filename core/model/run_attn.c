@@ -80,9 +80,7 @@ static void head_unit(const struct model *m, const struct op *op, uint32_t token
 
 void heads_phase(struct runner *r, const struct op *op) {
     const struct layer_hp *l = &r->m->hp.layers[op->layer];
-    uint32_t stored = l->kv_from != op->layer ? 0
-                      : l->v_in_k             ? 1
-                                              : 2,
+    uint32_t stored = l->kv_back ? 0 : l->v_in_k ? 1 : 2,
              heads = l->n_head + stored * l->n_kv_head, total = run_tokens(r->m, op) * heads, from,
              to;
     while (run_take(r, run_step(r, total, 4), total, &from, &to))

@@ -102,7 +102,7 @@ static void attention(struct builder *b, struct norm_spec norm, int32_t in,
              n_v = l->n_kv_head * l->dim_v;
     int32_t w[3], bias[3] = {NO_WEIGHT, NO_WEIGHT, NO_WEIGHT};
     uint32_t n_w = 3;
-    if (l->kv_from != b->layer) {
+    if (l->kv_back) {
         w[0] = build_weight(b, W_Q, true), bias[0] = build_weight(b, W_Q_B, false);
         n_w = 1, n_k = n_v = 0;
     } else if (b->hp->arch->v_from_k && n_k == n_v && !b->rc &&
@@ -271,7 +271,7 @@ static int32_t block(struct builder *b, int32_t x, int32_t inputs, bool last) {
     branch_end(b, "post_ffn", &branch, x);
     if (inputs >= 0) trunk_layer_input(b, x, inputs);
     int32_t scale = build_weight(b, W_LAYER_SCALE, false);
-    if (scale >= 0) build_op(b, OP_MUL, "layer_scale", NO_BUFFER, x, hp->n_embd)->mul.w = scale;
+    if (scale >= 0) build_op(b, OP_MUL, "layer_scale", x, x, hp->n_embd)->mul.w = scale;
     if (last && late) x = wanted_rows(b, x);
     return x;
 }
