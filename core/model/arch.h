@@ -49,7 +49,7 @@ struct arch {
     /* attention */
     uint8_t window_period; /* every n-th layer sees all, the others a window; 0: the file's window
                               is not used */
-    bool window_first;     /* of a period the first layer sees all, not the last */
+    bool window_global_first; /* the first of a period sees all, not the last */
     bool window_all;       /* every layer has the window */
     bool window_from_file; /* without the key there is no window (instead of window_default) */
     uint32_t window_default;

@@ -20,7 +20,7 @@ struct key_row {
 static const struct key_row rows[] = {
     U32("block_count", n_layer, true, 0, 1, MAX_LAYERS),
     U32("embedding_length", n_embd, true, 0, 1, 1 << 16),
-    U32("nextn_predict_layers", n_next, false, 0, 0, MAX_LAYERS),
+    U32("nextn_predict_layers", n_layer_draft, false, 0, 0, MAX_LAYERS),
     U32("attention.shared_kv_layers", n_shared_kv, false, 0, 0, MAX_LAYERS),
     U32("embedding_length_per_layer_input", n_embd_layer, false, 0, 0, 1 << 12),
     U32("context_length", n_ctx_train, true, 0, 1, 1 << 30),
@@ -162,8 +162,8 @@ static bool is_windowed(struct reader *r, const struct hparams *hp, uint32_t lay
     const struct gguf_kv *each = gguf_find(r->g, full_key(r, "attention.sliding_window_pattern"));
     if (each && each->type == GGUF_ARRAY && layer < each->count)
         return gguf_num_at(r->g, each, layer) != 0;
-    return hp->window_period &&
-           layer % hp->window_period != (hp->arch->window_first ? 0 : hp->window_period - 1);
+    uint32_t global = hp->arch->window_global_first ? 0 : hp->window_period - 1;
+    return hp->window_period && layer % hp->window_period != global;
 }
 
 /* Latent attention: with k_b and v_b apart the cache holds one head of latent and rotated part;
@@ -327,10 +327,10 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
                     "token_embd.weight has %llu rows; this engine takes 1 to %d tokens",
                     (unsigned long long)n_vocab, MAX_VOCAB);
     hp->n_vocab = (uint32_t)n_vocab;
-    if (hp->n_next >= hp->n_layer)
-        return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "nextn_predict_layers is %u of %u blocks",
-                    hp->n_next, hp->n_layer);
-    hp->n_layer -= hp->n_next;
+    if (hp->n_layer_draft >= hp->n_layer)
+        return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "%s is %u of %u blocks",
+                    full_key(&r, "nextn_predict_layers"), hp->n_layer_draft, hp->n_layer);
+    hp->n_layer -= hp->n_layer_draft;
     if (!hp->n_latent) hp->dim_k_mla = hp->dim_v_mla = 0; /* sizes of what is not there */
 
     const struct arch *a = hp->arch;

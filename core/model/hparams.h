@@ -27,9 +27,9 @@ enum rope_scaling { SCALING_NONE, SCALING_LINEAR, SCALING_YARN, SCALING_LONGROPE
 
 struct hparams {
     const struct arch *arch;
-    uint32_t n_next;       /* blocks at the end that only predict further tokens; not in n_layer */
     uint32_t n_shared_kv;  /* layers at the end without K and V of their own */
     uint32_t n_embd_layer; /* inputs of each layer beside the residual; 0: none */
+    uint32_t n_layer_draft; /* more in the file, which only guess ahead; not in n_layer */
     uint32_t n_layer, n_embd, n_head, n_kv_head, n_vocab, n_ctx_train;
     uint32_t dim_k, dim_v, n_ff;
     float norm_eps;
