@@ -9,7 +9,7 @@
         X(qwen3moe) X(gemma) X(gemma2) X(gemma3) X(gemma4) X(phi2) X(phi3) X(phimoe) X(olmo) X(olmo2)        \
             X(olmoe) X(gpt_oss) X(granite) X(granitemoe) X(deepseek) X(deepseek2) X(dots1) X(bailingmoe2)       \
                 X(ernie4_5) X(ernie4_5_moe) X(glm4) X(glm4moe) X(chatglm) X(hunyuan_dense)         \
-                    X(hunyuan_moe) X(minimax_m2) X(seed_oss) X(smallthinker) X(plm) X(exaone) X(exaone4) X(internlm2)     \
+                    X(hunyuan_moe) X(minimax_m2) X(seed_oss) X(smallthinker) X(plm) X(minicpm3) X(exaone) X(exaone4) X(internlm2)     \
                         X(baichuan) X(xverse) X(orion) X(nemotron) X(stablelm) X(starcoder)        \
                             X(starcoder2) X(codeshell) X(refact) X(command_r) X(cohere2) X(dbrx)   \
                                 X(falcon) X(gptneox) X(gpt2) X(bloom) X(mpt)
