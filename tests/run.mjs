@@ -9,6 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { checkFused, checkImports, checkSymbols } from './checks/objects.mjs';
 import { checkLayers } from './checks/layers.mjs';
+import { checkNames } from './checks/names.mjs';
 import { caseFolders, reference } from './models.mjs';
 import { buildPreset } from '../tools/build.mjs';
 import { checkSources } from '../tools/check.mjs';
@@ -203,7 +204,7 @@ for (const preset of /** @type {const} */ (['native', 'asan', 'wasi', 'wasm'])) 
   await stage(`build ${preset}`, async () => (await buildPreset(preset, tools()), {}), { always: true });
 }
 
-await stage('layers', async () => report([checkLayers(root)]));
+await stage('layers', async () => report([checkLayers(root), checkNames(root)]));
 
 await stage('objects', async () => {
   const library = path.join(root, 'build/native/libsotto-core.a');

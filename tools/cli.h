@@ -23,7 +23,7 @@ struct options {
     uint64_t seed;
     bool has_seed, json, help, all, greedy, special, parse, profile, ignore_eog, quiet, detokenize,
         lines, normalize;
-    const char *pooling;
+    const char *pooling, *dump;
 };
 
 struct session {
@@ -64,6 +64,13 @@ char *read_text(const char *path, size_t *n);
 /* -p, else -f, else the text that is given. */
 char *prompt_text(const struct options *o, const char *otherwise, size_t *n);
 void print_json(const struct sbuf *b); /* one line on standard output */
+
+/* ---- cli_dump.c ------------------------------------------------------------------------------ */
+/* What every op of the plan writes: a line each in the file path, or, where path is a folder, in
+ * path/index.txt beside the numbers as NNNN-LABEL.f32. NULL after telling why. */
+struct dump;
+struct dump *dump_open(struct session *s, const char *path);
+bool dump_close(struct dump *d); /* NULL is fine */
 
 /* ---- cli_sha256.c ---------------------------------------------------------------------------- */
 struct sha256 {

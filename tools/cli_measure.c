@@ -33,6 +33,7 @@ int command_logits(const struct options *o) {
     uint32_t n = 0, *ids;
     char *text = o->tokens ? NULL : prompt_text(o, NULL, &size), hex[65];
     bool ok = false;
+    struct dump *dump = NULL;
     int64_t steps = o->n > 0 ? o->n : 0;
     if (!text && !o->tokens) return o->file ? 1 : 2;
     if (!session_open(&s, o, 0, 0)) return 1;
@@ -41,7 +42,7 @@ int command_logits(const struct options *o) {
                     &n);
     if (ids && o->out && !(r.file = fopen(o->out, "wb")))
         say_error("%s cannot be written", o->out);
-    else if (ids) {
+    else if (ids && (!o->dump || (dump = dump_open(&s, o->dump)))) {
         struct sbuf b = sbuf_new(&s.heap.heap);
         sha256_init(&r.hash);
         sbuf_str(&b, "{\"tokens\":[");
@@ -59,6 +60,7 @@ int command_logits(const struct options *o) {
         if (ok) print_json(&b);
         sbuf_free(&b);
     }
+    if (!dump_close(dump)) ok = false;
     if (r.file && fclose(r.file)) ok = say_error("%s could not be written whole", o->out);
     free(ids);
     free(text);

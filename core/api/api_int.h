@@ -25,6 +25,8 @@ struct sotto_model {
     struct sbuf text; /* of the last text call */
     uint32_t *ids;
     size_t n_ids;
+    void (*see)(void *arg, const struct sotto_op_rows *rows);
+    void *see_arg;
 };
 
 /* A sequence is a struct seq of the model's block. */

@@ -14,13 +14,14 @@ void sotto_profile_start(sotto_model *s) {
 struct cost {
     const struct model *m;
     uint64_t bytes, macs;
+    bool all; /* slices are used, not the chosen experts' alone */
 };
 
 static void add_cost(void *arg, int32_t w) {
     struct cost *c = arg;
     const struct weight *weight = &c->m->weights.list[w];
     if (weight->vector) return;
-    uint32_t slices = weight->n_slices > 1 ? c->m->hp.n_expert_used : 1;
+    uint32_t slices = weight->n_slices > 1 && !c->all ? c->m->hp.n_expert_used : weight->n_slices;
     c->bytes += (uint64_t)weight->rows * weight->row_bytes * slices;
     c->macs += (uint64_t)weight->rows * weight->k * slices;
 }
@@ -47,6 +48,7 @@ static void one_label(struct sbuf *b, const struct model *m, uint32_t op, double
     for (uint32_t i = op; i < m->plan.n_ops; i++) {
         if (!same_text(m->plan.ops[i].label, label)) continue;
         ms += m->op_ms[i], n++;
+        cost.all = m->plan.ops[i].kind == OP_SLICES;
         if (m->plan.ops[i].kind != OP_EMBED) op_weights(&m->plan.ops[i], add_cost, &cost);
     }
     sbuf_fmt(b, "{\"op\":\"%s\",\"n\":%u,\"ms\":", label, n);

@@ -173,6 +173,16 @@ void sotto_gen_stats(const sotto_gen *g, struct sotto_gen_stats *out);
 /* Per-op times of the runs since sotto_profile_start, with GB/s and GMAC/s, as JSON; owned by m. */
 void sotto_profile_start(sotto_model *m);
 const char *sotto_profile(sotto_model *m);
+/* What an op of the plan has written: n_rows rows of `width` floats, `stride` floats apart. */
+struct sotto_op_rows {
+    uint32_t op, layer;   /* layer: the number of blocks for what follows them */
+    const char *label;
+    uint32_t n_rows, width;
+    size_t stride;
+    const float *rows;
+};
+/* Calls see after every op of the runs that follow (NULL ends it). One thread only: the caller sets it. */
+void sotto_watch(sotto_model *m, void (*see)(void *arg, const struct sotto_op_rows *rows), void *arg);
 /* Short measurement of this machine without a model (for predictions before a download): JSON
  * {stream_gbs, dot_gmacs, relaxed16: bool, ms}. Fills dst, returns the length. */
 size_t sotto_machine(struct heap *heap, double budget_ms, char *dst, size_t cap);

@@ -28,7 +28,7 @@ void kern_kv_store(const struct kern *kern, enum kv_type type, void *row, const 
 }
 
 void kern_kv_load(const struct kern *kern, enum kv_type type, float *dst, const void *row, size_t dim) {
-    kern->attn->load(type, dst, row, dim);
+    kern->attn->load(type, dst, row, dim, dim);
 }
 
 struct cut {

@@ -43,14 +43,14 @@ static void store(enum kv_type type, void *row, const float *src, size_t dim) {
     }
 }
 
-static void load(enum kv_type type, float *dst, const void *row, size_t dim) {
+static void load(enum kv_type type, float *dst, const void *row, size_t dim, size_t dim_row) {
     const uint8_t *src = row;
     if (type == KV_F32) {
         memcpy(dst, row, dim * 4);
     } else if (type == KV_F16) {
         for (size_t i = 0; i < dim; i++) dst[i] = half(src + 2 * i);
     } else {
-        const uint8_t *scale = src + kv_q8_scales(dim);
+        const uint8_t *scale = src + kv_q8_scales(dim_row);
         for (size_t i = 0; i < dim; i++) dst[i] = (float)(int8_t)src[i] * half(scale + i / 32 * 2);
     }
 }
@@ -65,7 +65,7 @@ struct block { /* positions [from, to) of the block that starts at base, as the 
 static float score(const struct attn *a, const struct block *b, const float *q, float slope, uint32_t j,
                    float *row) {
     float t[4] = {0}, scale = attn_scale(a), s;
-    load(a->type_k, row, b->k + j * kv_row_bytes(a->type_k, a->dim_k), a->dim_k);
+    load(a->type_k, row, b->k + j * kv_row_bytes(a->type_k, a->dim_k), a->dim_k, a->dim_k);
     for (size_t d = 0; d < attn_pad(a->dim_k); d++)
         t[d % 4] += d < a->dim_k ? (q[d] * scale) * row[d] : 0.0f;
     s = sum4(t);
@@ -95,7 +95,7 @@ static void block(const struct attn *a, const struct block *b, const float *q, f
     state[1] = state[1] * alpha + sum4(lane);
     for (size_t d = 0; d < a->dim_v; d++) acc[d] = acc[d] * alpha;
     for (uint32_t j = b->from; j < b->to; j++) {
-        load(a->type_v, row, b->v + j * kv_row_bytes(a->type_v, a->dim_v), a->dim_v);
+        load(a->type_v, row, b->v + j * kv_row_bytes(a->type_v, attn_v_row(a)), a->dim_v, attn_v_row(a));
         for (size_t d = 0; d < a->dim_v; d++) acc[d] = acc[d] + p[j] * row[d];
     }
 }
@@ -103,7 +103,7 @@ static void block(const struct attn *a, const struct block *b, const float *q, f
 static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_t t1, uint32_t segment,
                     float *states, void *scratch) {
     size_t k_head = KV_PAGE * kv_row_bytes(a->type_k, a->dim_k) * kv_head;
-    size_t v_head = KV_PAGE * kv_row_bytes(a->type_v, a->dim_v) * kv_head;
+    size_t v_head = KV_PAGE * kv_row_bytes(a->type_v, attn_v_row(a)) * kv_head;
     uint32_t group = attn_group(a);
     for (uint32_t row = 0; row < (t1 - t0) * group; row++) {
         uint32_t token = t0 + row / group, head = kv_head * group + row % group, lo, hi;

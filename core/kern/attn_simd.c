@@ -73,8 +73,8 @@ static void store(enum kv_type type, void *row, const float *src, size_t dim) {
     }
 }
 
-static void load_q8(float *dst, const uint8_t *row, size_t dim) {
-    const uint8_t *scale = row + kv_q8_scales(dim);
+static void load_q8(float *dst, const uint8_t *row, size_t dim, size_t dim_row) {
+    const uint8_t *scale = row + kv_q8_scales(dim_row);
     for (size_t i = 0; i < dim; i += 32) {
         uint32_t h = load_u16(scale + i / 16);
         v128 d = vf_splat(bits_float((h & 0x8000u) << 16 | (h & 0x7fffu) << 13) * 0x1p112f);
@@ -91,29 +91,29 @@ static void load_q8(float *dst, const uint8_t *row, size_t dim) {
 static void load_f16(float *dst, const uint8_t *row, size_t dim) {
     size_t i = 0;
     for (; i + 4 <= dim; i += 4) v_store(dst + i, v_half(row + 2 * i));
-    if (i < dim) kern_attn_scalar.load(KV_F16, dst + i, row + 2 * i, dim - i);
+    if (i < dim) kern_attn_scalar.load(KV_F16, dst + i, row + 2 * i, dim - i, dim - i);
 }
 
-static void load(enum kv_type type, float *dst, const void *row, size_t dim) {
+static void load(enum kv_type type, float *dst, const void *row, size_t dim, size_t dim_row) {
     if (type == KV_F16)
         load_f16(dst, row, dim);
     else if (type == KV_Q8_0)
-        load_q8(dst, row, dim);
+        load_q8(dst, row, dim, dim_row);
     else
         memcpy(dst, row, dim * 4);
 }
 
 /* Positions [from, to) of one head's block to panel[position][stride]; columns behind dim become zero. */
 static void decode(float *panel, size_t stride, enum kv_type type, const uint8_t *rows, size_t dim,
-                   uint32_t from, uint32_t to) {
-    size_t bytes = kv_row_bytes(type, dim);
-    if (type == KV_F16 && dim % 8 == 0) { /* rows follow each other without a gap */
+                   size_t dim_row, uint32_t from, uint32_t to) {
+    size_t bytes = kv_row_bytes(type, dim_row);
+    if (type == KV_F16 && dim % 8 == 0 && dim == dim_row) { /* rows follow each other without a gap */
         load_f16(panel + from * stride, rows + from * bytes, (to - from) * dim);
         return;
     }
     for (uint32_t j = from; j < to; j++) {
         float *dst = panel + j * stride;
-        load(type, dst, rows + j * bytes, dim);
+        load(type, dst, rows + j * bytes, dim, dim_row);
         for (size_t d = dim; d < stride; d++) dst[d] = 0;
     }
 }
@@ -366,7 +366,7 @@ static struct few_use few_allows(const struct attn *a, uint32_t rows, uint32_t n
     v128 most = v_zero();
     float lane[4];
     if (n_tokens != 1 || rows > FEW_ROWS) return use;
-    use.v = a->type_v == KV_F16 && a->dim_v % 4 == 0;
+    use.v = a->type_v == KV_F16 && a->dim_v % 4 == 0 && attn_v_row(a) == a->dim_v;
     if (a->type_k != KV_F16 || a->dim_k % 4 != 0) return use;
     for (size_t i = 0; i < n; i += 4) most = vf_pmax(most, vf_abs(v_load(q + i)));
     v_store(lane, most);
@@ -379,7 +379,7 @@ static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_
                     float *states, void *scratch) {
     size_t dk = attn_pad(a->dim_k), dv = attn_pad(a->dim_v), size = attn_state(a);
     size_t k_head = KV_PAGE * kv_row_bytes(a->type_k, a->dim_k) * kv_head;
-    size_t v_head = KV_PAGE * kv_row_bytes(a->type_v, a->dim_v) * kv_head;
+    size_t v_head = KV_PAGE * kv_row_bytes(a->type_v, attn_v_row(a)) * kv_head;
     uint32_t group = attn_group(a), rows = (t1 - t0) * group;
     float *q = scratch, *scores = q + rows * dk, *panel = scores + rows * KV_PAGE;
     gather(a, kv_head, t0, t1, q);
@@ -399,7 +399,7 @@ static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_
         while (seen(a, t0 + r1 / group - 1, base).from == KV_PAGE) r1 -= group; /* … behind them */
         if (r0 >= r1) continue;
         if (t1 - t0 == 1) {
-            size_t kb = kv_row_bytes(a->type_k, a->dim_k), vb = kv_row_bytes(a->type_v, a->dim_v);
+            size_t kb = kv_row_bytes(a->type_k, a->dim_k), vb = kv_row_bytes(a->type_v, attn_v_row(a));
             uint32_t sum = touch((const uint8_t *)a->k_pages[page] + k_head + from * kb, (to - from) * kb);
             sum += touch((const uint8_t *)a->v_pages[page] + v_head + from * vb, (to - from) * vb);
             panel[0] = (float)sum; /* overwritten, or not looked at */
@@ -407,7 +407,8 @@ static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_
         if (use.k) { /* rows behind `to` are in the page; their scores are not looked at */
             few[rows - 1].scores(scores, q, (const uint8_t *)a->k_pages[page] + k_head, dk, from, to4);
         } else {
-            decode(panel, dk, a->type_k, (const uint8_t *)a->k_pages[page] + k_head, a->dim_k, from, to);
+            decode(panel, dk, a->type_k, (const uint8_t *)a->k_pages[page] + k_head, a->dim_k, a->dim_k, from,
+                   to);
             memset(panel + to * dk, 0, (to4 - to) * dk * 4);
             score_rows(scores + r0 * KV_PAGE, q + r0 * dk, r1 - r0, panel, dk, from, to4);
         }
@@ -426,7 +427,8 @@ static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_
                                    one.to);
             continue;
         }
-        decode(panel, dv, a->type_v, (const uint8_t *)a->v_pages[page] + v_head, a->dim_v, from, to);
+        decode(panel, dv, a->type_v, (const uint8_t *)a->v_pages[page] + v_head, a->dim_v, attn_v_row(a), from,
+               to);
         for (uint32_t r = r0; r < r1; r += 2) {
             struct row row[2] = {{0, 0}, {0, 0}};
             for (uint32_t k = 0; k < 2 && r + k < r1; k++) {

@@ -77,6 +77,8 @@ void kern_kv_load(const struct kern *kern, enum kv_type type, float *dst, const 
 struct attn {                /* one layer, one sequence, one batch of queries at consecutive positions */
     enum kv_type type_k, type_v;
     uint32_t n_head, n_kv_head, dim_k, dim_v;
+    uint32_t dim_v_row;                  /* elements of a V row, of which the first dim_v are V (V is the leading part
+                                            of K's rows, so that one row serves both); 0: dim_v */
     const float *q; size_t q_stride;     /* [n_tokens][n_head][dim_k], stride in floats between tokens */
     float *out; size_t out_stride;       /* [n_tokens][n_head][dim_v] */
     uint32_t n_tokens, position;         /* of the first query; query i sees positions <= position + i … */

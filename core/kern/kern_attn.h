@@ -23,7 +23,8 @@
 
 struct kern_attn_table {
     void (*store)(enum kv_type type, void *row, const float *src, size_t dim);
-    void (*load)(enum kv_type type, float *dst, const void *row, size_t dim);
+    /* The first dim elements of a row of dim_row. */
+    void (*load)(enum kv_type type, float *dst, const void *row, size_t dim, size_t dim_row);
     /* States of the rows (token, head of the group) of tokens [t0, t1) and one kv head for one segment. */
     void (*segment)(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_t t1, uint32_t segment,
                     float *states, void *scratch);
@@ -48,6 +49,7 @@ static inline void attn_range(const struct attn *a, uint32_t token, uint32_t *lo
 
 static inline size_t attn_pad(size_t dim) { return (dim + 3) & ~(size_t)3; }
 static inline size_t attn_state(const struct attn *a) { return 4 + attn_pad(a->dim_v); }
+static inline size_t attn_v_row(const struct attn *a) { return a->dim_v_row ? a->dim_v_row : a->dim_v; }
 static inline uint32_t attn_group(const struct attn *a) { return a->n_head / a->n_kv_head; }
 
 /* Scale folded into the query. */

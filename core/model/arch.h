@@ -43,10 +43,13 @@ struct arch {
     const char *ffn_norm; /* tensor of the norm before the FFN; NULL: "ffn_norm" */
     bool parallel_by_key; /* use_parallel_residual decides (missing: parallel) */
     bool qk_norm_after_rope;
+    bool v_norm;   /* an RMS norm without weights on each head of V … */
+    bool v_from_k; /* … which is K (before its norm) in layers without a V matrix */
 
     /* attention */
     uint8_t window_period; /* every n-th layer sees all, the others a window; 0: the file's window
                               is not used */
+    bool window_global_first; /* the first of a period sees all, not the last */
     bool window_all;       /* every layer has the window */
     bool window_from_file; /* without the key there is no window (instead of window_default) */
     uint32_t window_default;
@@ -66,6 +69,7 @@ struct arch {
     /* experts */
     enum moe_gate moe_gate;
     bool moe_raw_weights;  /* weights of the chosen experts are not normalised to 1 */
+    bool moe_early;        /* the router reads what the block reads, before attention */
     bool moe_weight_input; /* the weight scales the expert's input, not its output */
 
     /* scales */
@@ -82,7 +86,7 @@ struct arch {
 const struct arch *arch_find(struct gguf_str name);
 /* Record i of the list, NULL past the end. */
 const struct arch *arch_at(uint32_t i);
-/* The known name nearest to name (edit distance), never NULL. */
-const char *arch_nearest(struct gguf_str name);
+/* Writes the known names nearest to name (edit distance), one to three of them, as "a, b and c". */
+void arch_nearest(struct gguf_str name, char *dst, size_t cap);
 
 #endif

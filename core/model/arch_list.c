@@ -1,14 +1,15 @@
 /* The list of architectures: one line each, the record is in arch/<name>.c. */
 #include "model/arch.h"
+#include "base/fmt.h"
 #include <string.h>
 
 #define ARCHS(X)                                                                                   \
     X(llama)                                                                                       \
     X(mistral3) X(llama4) X(smollm3) X(arcee) X(apertus) X(minicpm) X(qwen2) X(qwen2moe) X(qwen3)  \
-        X(qwen3moe) X(gemma) X(gemma2) X(gemma3) X(phi2) X(phi3) X(phimoe) X(olmo) X(olmo2)        \
-            X(olmoe) X(gpt_oss) X(granite) X(granitemoe) X(deepseek) X(dots1) X(bailingmoe2)       \
+        X(qwen3moe) X(gemma) X(gemma2) X(gemma3) X(gemma4) X(phi2) X(phi3) X(phimoe) X(olmo) X(olmo2)        \
+            X(olmoe) X(gpt_oss) X(granite) X(granitemoe) X(deepseek) X(deepseek2) X(dots1) X(bailingmoe2)       \
                 X(ernie4_5) X(ernie4_5_moe) X(glm4) X(glm4moe) X(chatglm) X(hunyuan_dense)         \
-                    X(hunyuan_moe) X(minimax_m2) X(seed_oss) X(exaone) X(exaone4) X(internlm2)     \
+                    X(hunyuan_moe) X(minimax_m2) X(seed_oss) X(smallthinker) X(plm) X(minicpm3) X(exaone) X(exaone4) X(internlm2)     \
                         X(baichuan) X(xverse) X(orion) X(nemotron) X(stablelm) X(starcoder)        \
                             X(starcoder2) X(codeshell) X(refact) X(command_r) X(cohere2) X(dbrx)   \
                                 X(falcon) X(gptneox) X(gpt2) X(bloom) X(mpt)
@@ -56,11 +57,19 @@ static uint32_t distance(const char *a, size_t n_a, const char *b, size_t n_b) {
     return row[n_b];
 }
 
-const char *arch_nearest(struct gguf_str name) {
-    uint32_t best = UINT32_MAX, at = 0;
+void arch_nearest(struct gguf_str name, char *dst, size_t cap) {
+    enum { MOST = 3 };
+    uint32_t best[MOST + 1] = {0}, at[MOST + 1] = {0}, n = 0;
     for (uint32_t i = 0; i < N_ARCHS; i++) {
-        uint32_t d = distance(name.text, name.size, list[i]->name, strlen(list[i]->name));
-        if (d < best) best = d, at = i;
+        uint32_t d = distance(name.text, name.size, list[i]->name, strlen(list[i]->name)), k = n;
+        for (; k > 0 && best[k - 1] > d; k--) best[k] = best[k - 1], at[k] = at[k - 1];
+        best[k] = d, at[k] = i;
+        n += n < MOST;
     }
-    return list[at]->name;
+    uint32_t kept = 1; /* of the others those that share more than they differ in */
+    while (kept < n && 2 * best[kept] <= strlen(list[at[kept]]->name)) kept++;
+    size_t used = 0;
+    for (uint32_t k = 0; k < kept && used < cap; k++)
+        used += fmt(dst + used, cap - used, "%s%s", k == 0 ? "" : k + 1 < kept ? ", " : " and ",
+                    list[at[k]]->name);
 }

@@ -20,6 +20,9 @@ struct key_row {
 static const struct key_row rows[] = {
     U32("block_count", n_layer, true, 0, 1, MAX_LAYERS),
     U32("embedding_length", n_embd, true, 0, 1, 1 << 16),
+    U32("nextn_predict_layers", n_layer_draft, false, 0, 0, MAX_LAYERS),
+    U32("attention.shared_kv_layers", n_shared_kv, false, 0, 0, MAX_LAYERS),
+    U32("embedding_length_per_layer_input", n_embd_layer, false, 0, 0, 1 << 12),
     U32("context_length", n_ctx_train, true, 0, 1, 1 << 30),
     F32("rope.freq_base", rope_base, 10000, 1, 1e12),
     F32("rope.freq_base_swa", rope_base_local, 0, 0, 1e12),
@@ -37,6 +40,9 @@ static const struct key_row rows[] = {
     F32("attention.max_alibi_bias", alibi_bias, 0, 0, 1e4),
     U32("attention.temperature_length", temperature_step, false, 0, 0, 1 << 30),
     F32("attention.temperature_scale", temperature_scale, 0, 0, 1e4),
+    U32("attention.kv_lora_rank", n_latent, false, 0, 0, MAX_HEAD_DIM),
+    U32("attention.key_length_mla", dim_k_mla, false, 0, 0, MAX_HEAD_DIM),
+    U32("attention.value_length_mla", dim_v_mla, false, 0, 0, MAX_HEAD_DIM),
     U32("expert_count", n_expert, false, 0, 0, MAX_EXPERTS),
     U32("expert_used_count", n_expert_used, false, 0, 0, MAX_EXPERTS),
     U32("expert_group_count", n_group, false, 0, 0, MAX_EXPERTS),
@@ -150,10 +156,61 @@ static int read_norm(struct reader *r, struct hparams *hp) {
     return SOTTO_OK;
 }
 
-static bool is_windowed(const struct hparams *hp, uint32_t layer) {
+static bool is_windowed(struct reader *r, const struct hparams *hp, uint32_t layer) {
     if (!hp->window) return false;
     if (hp->arch->window_all) return true;
-    return hp->window_period && layer % hp->window_period != hp->window_period - 1;
+    const struct gguf_kv *each = gguf_find(r->g, full_key(r, "attention.sliding_window_pattern"));
+    if (each && each->type == GGUF_ARRAY && layer < each->count)
+        return gguf_num_at(r->g, each, layer) != 0;
+    uint32_t global = hp->arch->window_global_first ? 0 : hp->window_period - 1;
+    return hp->window_period && layer % hp->window_period != global;
+}
+
+/* Latent attention: with k_b and v_b apart the cache holds one head of latent and rotated part;
+ * without, as many heads of keys as of queries. */
+static int read_latent(struct reader *r, const struct hparams *hp, struct layer_hp *l) {
+    uint32_t dim_k = hp->dim_k_mla ? hp->dim_k_mla : l->dim_k;
+    if (!hp->dim_k_mla != !hp->dim_v_mla || l->n_rot >= dim_k)
+        return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
+                    "heads of %u with %u rotated elements and values of %u fit no latent attention",
+                    dim_k, l->n_rot, hp->dim_k_mla ? hp->dim_v_mla : l->dim_v);
+    if (hp->dim_k_mla)
+        l->n_kv_head = 1, l->dim_k = hp->n_latent + l->n_rot, l->dim_v = hp->n_latent,
+        l->v_in_k = true;
+    else
+        l->n_kv_head = l->n_head;
+    return SOTTO_OK;
+}
+
+/* Sizes that windowed layers may have for themselves. */
+static int read_window_sizes(struct reader *r, const struct hparams *hp, uint32_t i) {
+    struct layer_hp *l = &hp->layers[i];
+    int rc = read_layered(r, hp, "attention.key_length_swa", i, false, l->dim_k, 1, MAX_HEAD_DIM,
+                          &l->dim_k);
+    if (!rc)
+        rc = read_layered(r, hp, "attention.value_length_swa", i, false, l->dim_v, 1, MAX_HEAD_DIM,
+                          &l->dim_v);
+    if (!rc)
+        rc = read_layered(r, hp, "rope.dimension_count_swa", i, false, l->n_rot, 0, MAX_HEAD_DIM,
+                          &l->n_rot);
+    return rc;
+}
+
+/* The last layers read K and V of the last windowed or global one before them, which are the two
+ * right before. */
+static int share_kv(struct reader *r, const struct hparams *hp, uint32_t i) {
+    struct layer_hp *l = &hp->layers[i];
+    uint32_t first = hp->n_shared_kv + 2 <= hp->n_layer ? hp->n_layer - hp->n_shared_kv : 0;
+    if (i < first) return SOTTO_OK;
+    const struct layer_hp *from = first ? &hp->layers[first - (l->window ? 2 : 1)] : l;
+    if (!first || from->window != l->window || from->dim_k != l->dim_k || from->dim_v != l->dim_v ||
+        from->n_kv_head != l->n_kv_head)
+        return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
+                    "block %u shares keys and values with none of its kind before the last "
+                    "%u of %u",
+                    i, hp->n_shared_kv, hp->n_layer);
+    l->kv_back = (uint32_t)(l - from);
+    return SOTTO_OK;
 }
 
 static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
@@ -164,6 +221,7 @@ static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
                           &l->n_kv_head);
     if (rc) return rc;
     uint32_t head = hp->n_embd / l->n_head;
+    l->window = is_windowed(r, hp, i) ? hp->window : 0;
     rc = read_layered(r, hp, "attention.key_length", i, false, head, 1, MAX_HEAD_DIM, &l->dim_k);
     if (!rc)
         rc = read_layered(r, hp, "attention.value_length", i, false, head, 1, MAX_HEAD_DIM,
@@ -172,7 +230,9 @@ static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
     if (!rc)
         rc = read_layered(r, hp, "rope.dimension_count", i, false, l->dim_k, 0, MAX_HEAD_DIM,
                           &l->n_rot);
+    if (!rc && l->window) rc = read_window_sizes(r, hp, i);
     if (rc) return rc;
+    if (hp->n_latent && (rc = read_latent(r, hp, l))) return rc;
     if (!l->dim_k || l->dim_k > MAX_HEAD_DIM || !l->dim_v || l->dim_v > MAX_HEAD_DIM)
         return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
                     "%u embeddings over %u heads give heads of %u; 1 to %d are possible",
@@ -184,12 +244,29 @@ static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
     if (l->n_rot > l->dim_k || l->n_rot % 2)
         return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
                     "rope.dimension_count %u does not fit heads of %u", l->n_rot, l->dim_k);
-    l->window = is_windowed(hp, i) ? hp->window : 0;
+    if (hp->n_shared_kv && (rc = share_kv(r, hp, i))) return rc;
     bool still = hp->arch->no_rope == LAYERS_EVERY_FOURTH ? i % 4 == 3
                  : hp->arch->no_rope == LAYERS_GLOBAL     ? hp->window && !l->window
                                                           : false;
     l->rope = (uint8_t)(still || !l->n_rot ? ROPE_NONE : hp->arch->rope);
     l->rope_set = l->window && (hp->local_unscaled || hp->rope_base_local != hp->rope_base);
+    return SOTTO_OK;
+}
+
+/* Layers of a set share its cos/sin table, so they rotate as many elements; the file's factors are
+ * for the first set, whose size n_rot becomes. */
+static int check_rope_sets(struct reader *r, struct hparams *hp) {
+    uint32_t n_rot[2] = {0};
+    for (uint32_t i = 0; i < hp->n_layer; i++) {
+        const struct layer_hp *l = &hp->layers[i];
+        uint32_t *n = &n_rot[l->rope_set];
+        if (l->rope != ROPE_NONE && *n && *n != l->n_rot)
+            return fail(r->f, SOTTO_UNSUPPORTED, FAIL_NOWHERE,
+                        "block %u rotates %u elements where others of its kind rotate %u", i,
+                        l->n_rot, *n);
+        if (l->rope != ROPE_NONE) *n = l->n_rot;
+    }
+    if (n_rot[0]) hp->n_rot = n_rot[0];
     return SOTTO_OK;
 }
 
@@ -233,10 +310,13 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
     if (!r.arch.text)
         return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "the key general.architecture is missing");
     hp->arch = arch_find(r.arch);
-    if (!hp->arch)
+    if (!hp->arch) {
+        char near[100];
+        arch_nearest(r.arch, near, sizeof near);
         return fail(f, SOTTO_UNSUPPORTED, FAIL_NOWHERE,
-                    "architecture \"%.*s\" is not known to this engine; the nearest it knows is %s",
-                    (int)(r.arch.size < 60 ? r.arch.size : 60), r.arch.text, arch_nearest(r.arch));
+                    "architecture \"%.*s\" is not known to this engine; the nearest it knows: %s",
+                    (int)(r.arch.size < 60 ? r.arch.size : 60), r.arch.text, near);
+    }
     int rc = SOTTO_OK;
     for (size_t i = 0; i < sizeof rows / sizeof *rows && !rc; i++) rc = read_row(&r, hp, &rows[i]);
     if (rc) return rc;
@@ -247,6 +327,11 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
                     "token_embd.weight has %llu rows; this engine takes 1 to %d tokens",
                     (unsigned long long)n_vocab, MAX_VOCAB);
     hp->n_vocab = (uint32_t)n_vocab;
+    if (hp->n_layer_draft >= hp->n_layer)
+        return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "%s is %u of %u blocks",
+                    full_key(&r, "nextn_predict_layers"), hp->n_layer_draft, hp->n_layer);
+    hp->n_layer -= hp->n_layer_draft;
+    if (!hp->n_latent) hp->dim_k_mla = hp->dim_v_mla = 0; /* sizes of what is not there */
 
     const struct arch *a = hp->arch;
     bool has_window = a->window_period || a->window_all;
@@ -277,6 +362,7 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
         hp->n_head = hp->layers[0].n_head, hp->n_kv_head = hp->layers[0].n_kv_head;
         hp->dim_k = hp->layers[0].dim_k, hp->dim_v = hp->layers[0].dim_v;
         hp->n_rot = hp->layers[0].n_rot, hp->n_ff = hp->layers[0].n_ff;
+        if ((rc = check_rope_sets(&r, hp))) return hparams_free(hp, heap), rc;
         if (hp->attn_scale == 0) {
             uint32_t n = a->attn_scale_layers == hp->n_layer ? hp->n_embd / hp->n_head : hp->dim_k;
             hp->attn_scale = 1 / f_sqrt((float)n);

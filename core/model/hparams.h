@@ -16,8 +16,10 @@ struct layer_hp { /* what may differ from layer to layer */
     uint32_t n_head, n_kv_head, dim_k, dim_v, n_ff;
     uint32_t n_rot;
     uint32_t window;  /* 0: sees everything */
+    uint32_t kv_back; /* it reads K and V of the layer so many before it; 0: its own */
     uint8_t rope;     /* enum rope_kind */
     uint8_t rope_set; /* which of the model's cos/sin tables */
+    bool v_in_k;      /* V is the leading dim_v elements of K: the cache keeps one row for both */
     float xielu[4];   /* alpha_n, alpha_p, beta, eps */
 };
 
@@ -25,6 +27,9 @@ enum rope_scaling { SCALING_NONE, SCALING_LINEAR, SCALING_YARN, SCALING_LONGROPE
 
 struct hparams {
     const struct arch *arch;
+    uint32_t n_shared_kv;  /* layers at the end without K and V of their own */
+    uint32_t n_embd_layer; /* inputs of each layer beside the residual; 0: none */
+    uint32_t n_layer_draft; /* more in the file, which only guess ahead; not in n_layer */
     uint32_t n_layer, n_embd, n_head, n_kv_head, n_vocab, n_ctx_train;
     uint32_t dim_k, dim_v, n_ff;
     float norm_eps;
@@ -38,6 +43,9 @@ struct hparams {
     float attn_scale, attn_softcap, clamp_qkv, alibi_bias;
     uint32_t temperature_step;
     float temperature_scale;
+    /* latent attention (MLA): elements of the compressed K and V, and of a head once decompressed;
+     * dim_k_mla 0 with a latent: the file has k_b and v_b as one matrix */
+    uint32_t n_latent, dim_k_mla, dim_v_mla;
     /* experts */
     uint32_t n_expert, n_expert_used, n_group, n_group_used, moe_gate;
     bool moe_norm;

@@ -14,6 +14,10 @@ void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint3
     for (uint32_t i = 0; i < hp->n_layer; i++) {
         const struct layer_hp *h = &hp->layers[i];
         uint32_t g = 0;
+        if (h->kv_back) {
+            if (kv->layers) kv->layers[i] = kv->layers[i - h->kv_back];
+            continue;
+        }
         /* a third kind of window would share the last group: its pages then live as long as the
          * widest needs */
         while (g < kv->n_groups && kv->groups[g].window != h->window) g++;
@@ -29,8 +33,12 @@ void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint3
                               .k_row = kv_row_bytes(type, h->dim_k),
                               .v_row = kv_row_bytes(type, h->dim_v)};
         at.k_at = kv->groups[g].page_bytes;
-        at.v_at = at.k_at + (uint64_t)h->n_kv_head * KV_PAGE * at.k_row;
-        kv->groups[g].page_bytes = at.v_at + (uint64_t)h->n_kv_head * KV_PAGE * at.v_row;
+        uint64_t end = at.k_at + (uint64_t)h->n_kv_head * KV_PAGE * at.k_row;
+        if (h->v_in_k)
+            at.v_at = at.k_at, at.v_row = at.k_row;
+        else
+            at.v_at = end, end += (uint64_t)h->n_kv_head * KV_PAGE * at.v_row;
+        kv->groups[g].page_bytes = end;
         if (kv->layers) kv->layers[i] = at;
     }
     for (uint32_t g = 0; g < kv->n_groups; g++) {

@@ -76,6 +76,9 @@ static void measure_ops(struct model *m) {
         } else if (op->kind == OP_ATTN) {
             most(&m->thread_bytes, attn_scratch(m, op));
             most(&m->partials_bytes, attn_partials(m, op));
+        } else if (op->kind == OP_SLICES) {
+            most(&m->thread_bytes, slices_scratch(m, op));
+            most(&m->acts_bytes, slices_acts(m, op, batch));
         } else if (op->kind == OP_EXPERTS || op->kind == OP_EXPERTS_DOWN || op->kind == OP_ROUTE) {
             most(&m->thread_bytes, experts_scratch(m, op));
             most(&m->acts_bytes, experts_acts(m, op));

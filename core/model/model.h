@@ -141,6 +141,8 @@ struct model {
     struct feed feed;
     uint32_t n_threads;
     atomic_word abort;
+    void (*watch)(void *arg, uint32_t op); /* called after each op of a walk with one thread */
+    void *watch_arg;
     bool profiling;
     double *op_ms, profile_last;
     uint32_t profile_runs;

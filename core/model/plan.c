@@ -161,6 +161,15 @@ void op_weights(const struct op *op, void (*visit)(void *arg, int32_t w), void *
     case OP_EXPERTS_DOWN:
         list[n++] = op->experts.down, list[n++] = op->experts.down_b;
         break;
+    case OP_MIX:
+        list[n++] = op->mix.scale_w;
+        break;
+    case OP_MUL:
+        list[n++] = op->mul.w;
+        break;
+    case OP_SLICES:
+        list[n++] = op->slices.w;
+        break;
     default:
         break;
     }

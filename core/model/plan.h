@@ -14,7 +14,7 @@
 enum op_kind {
     OP_EMBED,  /* out = row of `w` by token id * scale (+ row of `position_w` by position); cos/sin
                   tables */
-    OP_NORM,   /* out (+)= norm(in) */
+    OP_NORM,   /* out (+)= norm(in), in parts of the row where there are several */
     OP_LINEAR, /* up to three products of one prepared input, and what follows them */
     OP_HEADS,  /* clamp, norm, rotate q and k in place; K and V into the cache */
     OP_ATTN,
@@ -24,6 +24,9 @@ enum op_kind {
     OP_EXPERTS, /* gate/up of chosen experts with their activation */
     OP_EXPERTS_DOWN, /* down of chosen experts */
     OP_MIX,          /* out += scale * sum over chosen experts of weight * in */
+    OP_SLICES,       /* part i of out = slice i of the weight times part i of in */
+    OP_MUL,          /* out *= in, or *= `w` where there is one */
+    OP_COPY,         /* `width` floats from each part of in to each part of out */
     OP_COUNT
 };
 
@@ -48,10 +51,13 @@ struct linear_item {
 struct op_embed {
     int32_t w, position_w, factors /* of rope, or -1 */;
     float scale;
+    bool again; /* further rows of the same tokens: the cos/sin tables are made */
 };
 struct op_norm {
     struct norm_spec norm;
     bool add;
+    uint32_t n_parts; /* of `width` each; 0: one */
+    float scale;      /* of in; 0: none */
 };
 struct op_linear {
     struct norm_spec norm; /* of the input, before it is prepared */
@@ -65,8 +71,9 @@ struct op_linear {
 struct op_heads {
     uint32_t q_at, k_at, v_at;
     int32_t q_norm, k_norm;
+    uint32_t rope_at; /* the rotated elements of a head start here */
     uint8_t norm_kind;
-    bool norm_each /* a weight per head */, after_rope, l2, temperature;
+    bool v_norm, norm_each /* a weight per head */, after_rope, l2, temperature;
 };
 struct op_attn {
     int32_t sinks;
@@ -81,12 +88,24 @@ struct op_route {
 struct op_experts {
     int32_t gate, gate_b, up, up_b, down, down_b, chosen;
     uint32_t k /* of the input */, n_ff;
+    bool both; /* gate and up are one weight, the gate's n_ff rows first */
     uint8_t act, kinds;
 };
 struct op_mix {
     float scale;
     bool add, unweighted;
-    int32_t chosen;
+    int32_t chosen, scale_w; /* a factor per expert, or NO_WEIGHT */
+};
+
+struct op_slices {
+    int32_t w;
+    uint32_t in_stride, out_stride; /* floats from part to part */
+};
+struct op_mul {
+    int32_t w; /* one number, or NO_WEIGHT */
+};
+struct op_copy {
+    uint32_t n_parts, in_stride, out_stride;
 };
 
 struct op {
@@ -107,6 +126,9 @@ struct op {
         struct op_route route;
         struct op_experts experts;
         struct op_mix mix;
+        struct op_slices slices;
+        struct op_mul mul;
+        struct op_copy copy;
     };
 };
 
@@ -142,6 +164,8 @@ struct builder {
     struct fail *f;
     bool rows; /* ops from now on walk the wanted rows */
     uint32_t layer;
+    int32_t router_raw;    /* what a router with a norm of its own reads; 0: none */
+    int32_t router_logits; /* made before attention; 0: none */
     struct op unused; /* what words return and fill after a failure */
 };
 
@@ -169,6 +193,13 @@ void plan_print(const struct plan *p, const struct weights *ws, const struct hpa
 int trunk_decoder(struct builder *b);
 /* The experts of the current layer: reads normed, adds to (or, add false, fills) out. */
 void trunk_experts(struct builder *b, int32_t normed, int32_t out, bool add);
+int32_t trunk_router(struct builder *b, int32_t in); /* its logits from in */
+/* What each layer is given of a token beside the residual x: [tokens][layers][n_embd_layer]. */
+int32_t trunk_layer_inputs(struct builder *b, int32_t x);
+/* Adds the current layer's part of them, gated by x, to x. */
+void trunk_layer_input(struct builder *b, int32_t x, int32_t inputs);
+/* Latent attention (MLA) of the current layer from in, normalised by norm first. */
+void trunk_latent(struct builder *b, struct norm_spec norm, int32_t in, int32_t out, bool add);
 
 /* Weights an op reads, for readiness and feed order: calls visit for each. */
 void op_weights(const struct op *op, void (*visit)(void *arg, int32_t w), void *arg);

@@ -7,7 +7,8 @@ static const char *const op_names[OP_COUNT] = {
     [OP_ATTN] = "attn",       [OP_ADD] = "add",
     [OP_ROWS] = "rows",       [OP_ROUTE] = "route",
     [OP_EXPERTS] = "experts", [OP_EXPERTS_DOWN] = "experts_down",
-    [OP_MIX] = "mix",
+    [OP_MIX] = "mix",         [OP_SLICES] = "slices",
+    [OP_COPY] = "copy",       [OP_MUL] = "mul",
 };
 static const char *const norm_names[] = {
     [NORM_RMS] = "rms", [NORM_LAYER] = "layer", [NORM_LAYER_PLAIN] = "plain"};
@@ -33,13 +34,17 @@ static void norm(struct sbuf *b, const struct weights *ws, struct norm_spec n) {
     sbuf_str(b, "]");
 }
 
-static void linear(struct sbuf *b, const struct weights *ws, const struct op_linear *l) {
+static void linear(struct sbuf *b, const struct plan *p, const struct weights *ws,
+                   const struct op *op) {
+    const struct op_linear *l = &op->linear;
     norm(b, ws, l->norm);
     for (uint32_t i = 0; i < l->n_items; i++) {
         if (i) sbuf_str(b, ",");
         weight(b, ws, "", l->item[i].w);
         weight(b, ws, "+ ", l->item[i].bias);
         if (l->item[i].add) sbuf_str(b, " adds");
+        if (l->item[i].out != op->out)
+            sbuf_fmt(b, " to %s@%u", p->buffers[l->item[i].out].name, l->item[i].out_at);
     }
     if (l->epilogue == EPI_GLU) sbuf_fmt(b, "; %s(first) * second", act_names[l->act]);
     if (l->epilogue == EPI_ACT) sbuf_fmt(b, "; %s", act_names[l->act]);
@@ -54,6 +59,8 @@ static void heads(struct sbuf *b, const struct weights *ws, const struct hparams
     const struct op_heads *h = &op->heads;
     sbuf_fmt(b, " q %ux%u k %ux%u v %ux%u", l->n_head, l->dim_k, l->n_kv_head, l->dim_k,
              l->n_kv_head, l->dim_v);
+    if (l->v_in_k) sbuf_str(b, " in k");
+    if (l->kv_back) sbuf_fmt(b, " of layer %u", op->layer - l->kv_back);
     if (hp->clamp_qkv > 0) sbuf_fmt(b, " clamp %.6g", (double)hp->clamp_qkv);
     if (!h->after_rope) weight(b, ws, "q norm ", h->q_norm), weight(b, ws, "k norm ", h->k_norm);
     if (l->rope == ROPE_NONE)
@@ -61,15 +68,17 @@ static void heads(struct sbuf *b, const struct weights *ws, const struct hparams
     else
         sbuf_fmt(b, " rope %u %s set %u", l->n_rot, l->rope == ROPE_NEOX ? "halves" : "pairs",
                  (unsigned)l->rope_set);
+    if (h->rope_at) sbuf_fmt(b, " from %u", h->rope_at);
     if (h->after_rope) weight(b, ws, "q norm ", h->q_norm), weight(b, ws, "k norm ", h->k_norm);
     if (h->l2) sbuf_str(b, " then rms");
+    if (h->v_norm) sbuf_str(b, " v rms");
     if (h->temperature)
         sbuf_fmt(b, " temperature %.6g per %u", (double)hp->temperature_scale,
                  hp->temperature_step);
 }
 
-static void details(struct sbuf *b, const struct weights *ws, const struct hparams *hp,
-                    const struct op *op) {
+static void details(struct sbuf *b, const struct plan *p, const struct weights *ws,
+                    const struct hparams *hp, const struct op *op) {
     switch (op->kind) {
     case OP_EMBED:
         weight(b, ws, "", op->embed.w);
@@ -79,10 +88,12 @@ static void details(struct sbuf *b, const struct weights *ws, const struct hpara
         break;
     case OP_NORM:
         norm(b, ws, op->norm.norm);
+        if (op->norm.n_parts) sbuf_fmt(b, " in %u parts", op->norm.n_parts);
+        if (op->norm.scale > 0) sbuf_fmt(b, " of in times %.6g", (double)op->norm.scale);
         if (op->norm.add) sbuf_str(b, " adds");
         break;
     case OP_LINEAR:
-        linear(b, ws, &op->linear);
+        linear(b, p, ws, op);
         break;
     case OP_HEADS:
         heads(b, ws, hp, op);
@@ -119,6 +130,18 @@ static void details(struct sbuf *b, const struct weights *ws, const struct hpara
     case OP_MIX:
         sbuf_fmt(b, " scale %.6g%s%s", (double)op->mix.scale, op->mix.add ? " adds" : "",
                  op->mix.unweighted ? " unweighted" : "");
+        weight(b, ws, "times ", op->mix.scale_w);
+        break;
+    case OP_MUL:
+        weight(b, ws, "", op->mul.w);
+        break;
+    case OP_SLICES:
+        weight(b, ws, "", op->slices.w);
+        sbuf_fmt(b, " from every %u to every %u", op->slices.in_stride, op->slices.out_stride);
+        break;
+    case OP_COPY:
+        sbuf_fmt(b, " x%u from every %u to every %u", op->copy.n_parts, op->copy.in_stride,
+                 op->copy.out_stride);
         break;
     default:
         break;
@@ -146,7 +169,7 @@ void plan_print(const struct plan *p, const struct weights *ws, const struct hpa
         buffer(out, p, op->in, op->in_at), sbuf_str(out, " -> "),
             buffer(out, p, op->out, op->out_at);
         sbuf_fmt(out, " %u", op->width);
-        details(out, ws, hp, op);
+        details(out, p, ws, hp, op);
         sbuf_str(out, "\n");
     }
 }

@@ -90,6 +90,7 @@ static void job(void *arg, struct pool *pool, uint32_t thread) {
             uint32_t slot = r.phase & 1;
             if (last && thread == 0) {
                 note_time(m, op);
+                if (m->watch) m->watch(m->watch_arg, op);
                 word_store(&w->stop[slot], (uint32_t)decide(m, op + 1, end));
             }
             if (r.n_threads == 1) w->cursor = 0;

@@ -18,7 +18,7 @@ static void ready_head(const struct model *m, const struct op *op, float *x, int
         }
         if (pass == 0 && l->rope != ROPE_NONE) {
             const struct rope_set *set = &m->rope[l->rope_set];
-            kern_rope(m->kern, x, set->table + (size_t)token * set->n_rot, l->n_rot,
+            kern_rope(m->kern, x + h->rope_at, set->table + (size_t)token * set->n_rot, l->n_rot,
                       l->rope == ROPE_NEOX);
         }
     }
@@ -73,13 +73,16 @@ static void head_unit(const struct model *m, const struct op *op, uint32_t token
     uint32_t dim = value ? l->dim_v : l->dim_k;
     float *x = row + (value ? h->v_at : h->k_at) + (size_t)i * dim;
     if (m->hp.clamp_qkv > 0) clamp(x, dim, m->hp.clamp_qkv);
+    if (value && h->v_norm) kern_rms_norm(m->kern, x, x, NULL, dim, m->hp.norm_eps);
     if (!value) ready_head(m, op, x, h->k_norm, i, token);
     kern_kv_store(m->kern, m->kv.type, kv_row(m, s, op->layer, i, position, value), x, dim);
 }
 
 void heads_phase(struct runner *r, const struct op *op) {
     const struct layer_hp *l = &r->m->hp.layers[op->layer];
-    uint32_t heads = l->n_head + 2 * l->n_kv_head, total = run_tokens(r->m, op) * heads, from, to;
+    uint32_t stored = l->kv_back ? 0 : l->v_in_k ? 1 : 2,
+             heads = l->n_head + stored * l->n_kv_head, total = run_tokens(r->m, op) * heads, from,
+             to;
     while (run_take(r, run_step(r, total, 4), total, &from, &to))
         for (; from < to; from++) head_unit(r->m, op, from / heads, from % heads);
 }
@@ -94,6 +97,7 @@ static struct attn attn_of(const struct model *m, const struct op *op) {
         .n_kv_head = l->n_kv_head,
         .dim_k = l->dim_k,
         .dim_v = l->dim_v,
+        .dim_v_row = l->v_in_k ? l->dim_k : 0,
         .window = l->window,
         .scale = m->hp.attn_scale,
         .softcap = m->hp.attn_softcap,

@@ -154,11 +154,12 @@ static struct mm expert_product(const struct model *m, const struct op *op, int3
     const struct weight *weight = model_weight(m, w);
     enum act_kind kind = kern_act_kind(weight->dtype, m->options.exact);
     const float *b = model_floats(m, bias);
+    bool half = op->kind == OP_EXPERTS && op->experts.both;
     return (struct mm){
         .dtype = weight->dtype,
         .exact = m->options.exact,
         .tiles = weight->data + e->id * weight->slice_bytes,
-        .n_rows = weight->rows,
+        .n_rows = half ? op->experts.n_ff : weight->rows,
         .k = weight->k,
         .act = e->acts ? e->acts + acts_of(op, (uint32_t)kind, e->n) : NULL,
         .n_tokens = e->n,
@@ -244,6 +245,8 @@ static void multiply(const struct runner *r, const struct op *op, const struct e
     float *beside = (float *)(void *)(r->scratch + rows_bytes(op) + product_scratch(m, op));
     if (x->gate >= 0) {
         struct mm up = expert_product(m, op, x->up, x->up_b, e);
+        if (x->both) /* behind the gate's rows */
+            up.tiles = (const uint8_t *)up.tiles + x->n_ff * model_weight(m, x->up)->row_bytes;
         up.out = (float *)((uintptr_t)beside - row0 * sizeof(float)), up.out_stride = stride;
         kern_mm(m->kern, &up, from, to, scratch);
     }
@@ -256,7 +259,7 @@ static void multiply(const struct runner *r, const struct op *op, const struct e
 static void products(struct runner *r, const struct op *op) {
     const struct model *m = r->m;
     uint32_t rows =
-        model_weight(m, op->kind == OP_EXPERTS ? op->experts.up : op->experts.down)->rows;
+        op->kind == OP_EXPERTS ? op->experts.n_ff : model_weight(m, op->experts.down)->rows;
     uint32_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS, total = n_active(m) * tiles, from, to;
     uint32_t most = GLU_ROWS / glu_tokens(m), step = run_step(r, total, 1);
     if (step > most) step = most ? most : 1;
@@ -275,9 +278,11 @@ static void mix_token(const struct model *m, const struct op *op, uint32_t t) {
     uint32_t k = used(m), n = op->width;
     float *out = run_out(m, op) + (size_t)t * run_stride(m, op->out);
     const float *row = chosen_row(m, op->mix.chosen, t), *y = run_in(m, op);
+    const float *by = model_floats(m, op->mix.scale_w);
     const uint32_t *slots = slot_of_pair(m, run_tokens(m, op)) + (size_t)t * k;
     for (uint32_t rank = 0; rank < k; rank++) {
         float w = (op->mix.unweighted ? 1 : row[k + rank]) * op->mix.scale;
+        if (by) w *= by[chosen_id(row, rank)];
         const float *in = y + (size_t)slots[rank] * n;
         if (rank == 0 && !op->mix.add)
             kern_scale(m->kern, out, in, w, n);

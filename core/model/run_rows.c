@@ -72,7 +72,8 @@ static void embed(const struct runner *r, const struct op *op, uint32_t t) {
     const struct walk *w = &m->walk;
     size_t n = op->width;
     float *x = run_out(m, op) + t * run_stride(m, op->out);
-    rope_token((struct model *)m, model_floats(m, op->embed.factors), t, w->positions[t]);
+    if (!op->embed.again)
+        rope_token((struct model *)m, model_floats(m, op->embed.factors), t, w->positions[t]);
     const struct weight *embd = model_weight(m, op->embed.w);
     kern_row(embd->dtype, x, embd->data, n, w->tokens[t]);
     if (op->embed.scale != 1) kern_scale(m->kern, x, x, op->embed.scale, n);
@@ -104,10 +105,24 @@ static void one_row(const struct runner *r, const struct op *op, uint32_t t) {
         return;
     }
     const float *in = run_in(m, op) + t * run_stride(m, op->in);
-    if (op->kind == OP_NORM) {
+    if (op->kind == OP_COPY) {
+        for (uint32_t i = 0; i < op->copy.n_parts; i++)
+            memcpy(out + (size_t)i * op->copy.out_stride, in + (size_t)i * op->copy.in_stride,
+                   n * sizeof(float));
+    } else if (op->kind == OP_NORM) {
         float *to = op->norm.add ? (float *)(void *)r->scratch : out;
-        run_norm(m, op->norm.norm, to, in, n);
-        if (op->norm.add) kern_add(m->kern, out, out, to, n);
+        for (uint32_t i = 0; i < (op->norm.n_parts ? op->norm.n_parts : 1); i++) {
+            if (op->norm.scale > 0) kern_scale(m->kern, to, in, op->norm.scale, n);
+            run_norm(m, op->norm.norm, to, op->norm.scale > 0 ? to : in, n);
+            if (op->norm.add) kern_add(m->kern, out, out, to, n);
+            to += op->norm.add ? 0 : n, in += n, out += n;
+        }
+    } else if (op->kind == OP_MUL) {
+        const float *w = model_floats(m, op->mul.w);
+        if (w)
+            kern_scale(m->kern, out, out, *w, n);
+        else
+            kern_mul(m->kern, out, out, in, n);
     } else { /* OP_ADD */
         float s = op->add.scale;
         if (op->add.gate_w >= 0) {
@@ -131,6 +146,8 @@ uint32_t run_phases(const struct model *m, const struct op *op) {
         return linear_phases(m, op);
     case OP_ATTN:
         return attn_phases(m, op);
+    case OP_SLICES:
+        return slices_phases(m, op);
     case OP_ROUTE:
     case OP_EXPERTS:
     case OP_EXPERTS_DOWN:
@@ -151,6 +168,9 @@ void run_phase(struct runner *r, const struct op *op, uint32_t phase) {
         break;
     case OP_ATTN:
         attn_phase(r, op, phase);
+        break;
+    case OP_SLICES:
+        slices_phase(r, op, phase);
         break;
     case OP_ROUTE:
     case OP_EXPERTS:

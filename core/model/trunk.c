@@ -94,10 +94,23 @@ static void qk_norm(struct builder *b, uint32_t id, int32_t qkv, uint32_t at, ui
 static void attention(struct builder *b, struct norm_spec norm, int32_t in,
                       const struct branch *branch) {
     const struct layer_hp *l = &b->hp->layers[b->layer];
+    if (b->hp->n_latent) {
+        trunk_latent(b, norm, in, branch->out, branch->add);
+        return;
+    }
     uint32_t n_q = l->n_head * l->dim_k, n_k = l->n_kv_head * l->dim_k,
              n_v = l->n_kv_head * l->dim_v;
     int32_t w[3], bias[3] = {NO_WEIGHT, NO_WEIGHT, NO_WEIGHT};
-    if (!b->rc && weights_has(b->parts, W_QKV, b->layer, NULL)) {
+    uint32_t n_w = 3;
+    if (l->kv_back) {
+        w[0] = build_weight(b, W_Q, true), bias[0] = build_weight(b, W_Q_B, false);
+        n_w = 1, n_k = n_v = 0;
+    } else if (b->hp->arch->v_from_k && n_k == n_v && !b->rc &&
+               !weights_has(b->parts, W_V, b->layer, NULL) &&
+               !weights_has(b->parts, W_QKV, b->layer, NULL)) {
+        w[0] = build_weight(b, W_Q, true), w[1] = build_weight(b, W_K, true);
+        n_w = 2;
+    } else if (!b->rc && weights_has(b->parts, W_QKV, b->layer, NULL)) {
         uint32_t rows[3] = {n_q, n_k, n_v};
         b->rc = weights_add_fused(b->weights, b->parts, b->hp, W_QKV, b->layer, rows, 3, w, b->f);
         if (!b->rc)
@@ -110,14 +123,20 @@ static void attention(struct builder *b, struct norm_spec norm, int32_t in,
     }
     int32_t qkv = build_buffer(b, "qkv", (uint64_t)n_q + n_k + n_v),
             att = build_buffer(b, "att", (uint64_t)l->n_head * l->dim_v);
-    build_linear(b, "attn_qkv", norm, in, qkv, w, bias, 3, false);
+    build_linear(b, "attn_qkv", norm, in, qkv, w, bias, n_w, false);
+    if (n_w == 2) {
+        struct op *copy = build_op(b, OP_COPY, "v_from_k", qkv, qkv, n_v);
+        copy->in_at = n_q, copy->out_at = n_q + n_k, copy->copy.n_parts = 1;
+    }
 
     struct op_heads heads = {.k_at = n_q,
                              .v_at = n_q + n_k,
+                             .v_norm = b->hp->arch->v_norm,
                              .norm_kind = (uint8_t)b->hp->arch->norm,
                              .after_rope = b->hp->arch->qk_norm_after_rope};
     qk_norm(b, W_Q_NORM, qkv, 0, l->n_head, &heads.q_norm, &heads.norm_each);
-    qk_norm(b, W_K_NORM, qkv, n_q, l->n_kv_head, &heads.k_norm, &heads.norm_each);
+    heads.k_norm = NO_WEIGHT;
+    if (n_k) qk_norm(b, W_K_NORM, qkv, n_q, l->n_kv_head, &heads.k_norm, &heads.norm_each);
     heads.l2 = b->hp->arch->kq_l2_norm && l->rope != ROPE_NONE;
     heads.temperature =
         b->hp->temperature_scale > 0 && (!b->hp->arch->temperature_no_rope || l->rope == ROPE_NONE);
@@ -163,10 +182,37 @@ static void dense_ffn(struct builder *b, struct norm_spec norm, int32_t in,
     build_linear(b, "ffn_down", no_norm, h, branch->out, &down, &down_bias, 1, branch->add);
 }
 
+static struct norm_spec needed_norm(struct builder *b, uint32_t id) {
+    return (struct norm_spec){
+        .kind = (int8_t)b->hp->arch->norm, .w = build_weight(b, id, true), .b = NO_WEIGHT};
+}
+
+/* A dense FFN and experts side by side, each between norms of its own. */
+static void dense_and_experts(struct builder *b, struct norm_spec norm, int32_t in,
+                              const struct branch *branch) {
+    uint32_t n = b->hp->n_embd;
+    struct norm_spec before = needed_norm(b, W_EXPERTS_NORM);
+    int32_t dense = build_buffer(b, "dense", n), normed = build_buffer(b, "normed", n),
+            experts = build_buffer(b, "experts_sum", n);
+    struct branch aside = {.out = dense};
+    dense_ffn(b, norm, in, &aside);
+    emit_norm(b, "post_dense", needed_norm(b, W_POST_DENSE_NORM), dense, branch->out, 0, 0, n,
+              branch->add);
+    emit_norm(b, "experts_norm", before, in, normed, 0, 0, n, false);
+    trunk_experts(b, normed, experts, false);
+    emit_norm(b, "post_experts", needed_norm(b, W_POST_EXPERTS_NORM), experts, branch->out, 0, 0, n,
+              true);
+}
+
 static void ffn(struct builder *b, struct norm_spec norm, int32_t in, const struct branch *branch) {
     if (b->rc) return;
     if (!weights_has(b->parts, W_ROUTER, b->layer, NULL)) {
         dense_ffn(b, norm, in, branch);
+        return;
+    }
+    b->router_raw = in;
+    if (weights_has(b->parts, W_EXPERTS_NORM, b->layer, NULL)) {
+        dense_and_experts(b, norm, in, branch);
         return;
     }
     int32_t normed = in;
@@ -186,7 +232,7 @@ static int32_t wanted_rows(struct builder *b, int32_t x) {
 }
 
 /* One block; returns the residual's buffer, which changes in the last one. */
-static int32_t block(struct builder *b, int32_t x, bool last) {
+static int32_t block(struct builder *b, int32_t x, int32_t inputs, bool last) {
     const struct hparams *hp = b->hp;
     const struct arch *a = hp->arch;
     struct norm_spec norm = norm_of(b, W_ATTN_NORM, NULL, true);
@@ -198,6 +244,8 @@ static int32_t block(struct builder *b, int32_t x, bool last) {
     bool shared = norm.kind >= 0 && ffn_norm.kind < 0 && post_attn.kind < 0;
     bool parallel = shared || hp->parallel;
 
+    bool early = a->moe_early && !b->rc && weights_has(b->parts, W_ROUTER, b->layer, NULL);
+    b->router_logits = early ? trunk_router(b, x) : 0;
     int32_t ffn_in = x;
     struct norm_spec attn_norm = norm;
     int32_t attn_in = x;
@@ -214,12 +262,17 @@ static int32_t block(struct builder *b, int32_t x, bool last) {
     struct branch branch = branch_begin(b, "attn_branch", post_attn, x);
     attention(b, attn_norm, attn_in, &branch);
     branch_end(b, "post_attn", &branch, x);
-    if (last && !parallel) ffn_in = x = wanted_rows(b, x);
+    bool late =
+        parallel || early || inputs >= 0; /* the wanted rows are chosen when all is added up */
+    if (last && !late) ffn_in = x = wanted_rows(b, x);
 
     branch = branch_begin(b, "ffn_branch", post_ffn, x);
     ffn(b, ffn_norm, ffn_in, &branch);
     branch_end(b, "post_ffn", &branch, x);
-    if (last && parallel) x = wanted_rows(b, x);
+    if (inputs >= 0) trunk_layer_input(b, x, inputs);
+    int32_t scale = build_weight(b, W_LAYER_SCALE, false);
+    if (scale >= 0) build_op(b, OP_MUL, "layer_scale", x, x, hp->n_embd)->mul.w = scale;
+    if (last && late) x = wanted_rows(b, x);
     return x;
 }
 
@@ -236,9 +289,10 @@ int trunk_decoder(struct builder *b) {
     struct norm_spec token_norm = norm_of(b, W_TOKEN_NORM, NULL, false);
     if (token_norm.kind >= 0) emit_norm(b, "token_norm", token_norm, x, x, 0, 0, hp->n_embd, false);
 
+    int32_t inputs = hp->n_embd_layer ? trunk_layer_inputs(b, x) : NO_BUFFER;
     for (uint32_t i = 0; i < hp->n_layer && !b->rc; i++) {
         b->layer = i;
-        x = block(b, x, i + 1 == hp->n_layer);
+        x = block(b, x, inputs, i + 1 == hp->n_layer);
     }
     b->layer = hp->n_layer;
     b->plan->n_body = b->plan->n_ops;

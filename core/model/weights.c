@@ -17,7 +17,14 @@ enum axis {
     AX_HEADS,
     AX_ROT2,
     AX_FF,
-    AX_EXPERTS
+    AX_EXPERTS,
+    AX_ONE_LAYER,
+    AX_ALL_LAYERS,
+    AX_LATENT,
+    AX_KV_A,
+    AX_KV_B,
+    AX_NOPE,
+    AX_V_MLA
 };
 enum { VECTOR = 1 };
 
@@ -37,6 +44,9 @@ static const struct weight_row table[W_COUNT] = {
     [W_OUTPUT_NORM_B] = {"output_norm.bias", {AX_EMBD}, VECTOR},
     [W_OUTPUT] = {"output.weight", {AX_EMBD, AX_VOCAB}, 0},
     [W_OUTPUT_B] = {"output.bias", {AX_VOCAB}, VECTOR},
+    [W_LAYER_EMBD] = {"per_layer_token_embd.weight", {AX_ALL_LAYERS, AX_VOCAB}, 0},
+    [W_LAYER_PROJ] = {"per_layer_model_proj.weight", {AX_EMBD, AX_ALL_LAYERS}, 0},
+    [W_LAYER_PROJ_NORM] = {"per_layer_proj_norm.weight", {AX_ONE_LAYER}, VECTOR},
     [W_ROPE_FREQS] = {"rope_freqs.weight", {AX_ROT2}, VECTOR},
     [W_ROPE_LONG] = {"rope_factors_long.weight", {AX_ROT2}, VECTOR},
     [W_ROPE_SHORT] = {"rope_factors_short.weight", {AX_ROT2}, VECTOR},
@@ -55,12 +65,24 @@ static const struct weight_row table[W_COUNT] = {
     [W_Q_NORM] = {"blk.%u.attn_q_norm.weight", {AX_ANY, AX_ANY}, VECTOR},
     [W_K_NORM] = {"blk.%u.attn_k_norm.weight", {AX_ANY, AX_ANY}, VECTOR},
     [W_ATTN_SINKS] = {"blk.%u.attn_sinks.weight", {AX_HEADS}, VECTOR},
+    [W_Q_A] = {"blk.%u.attn_q_a.weight", {AX_EMBD, AX_ANY}, 0},
+    [W_Q_A_NORM] = {"blk.%u.attn_q_a_norm.weight", {AX_ANY}, VECTOR},
+    [W_Q_UP] = {"blk.%u.attn_q_b.weight", {AX_ANY, AX_Q}, 0},
+    [W_KV_A] = {"blk.%u.attn_kv_a_mqa.weight", {AX_EMBD, AX_KV_A}, 0},
+    [W_KV_A_NORM] = {"blk.%u.attn_kv_a_norm.weight", {AX_LATENT}, VECTOR},
+    [W_KV_UP] = {"blk.%u.attn_kv_b.weight", {AX_LATENT, AX_KV_B}, 0},
+    [W_K_UP] = {"blk.%u.attn_k_b.weight", {AX_NOPE, AX_LATENT, AX_HEADS}, 0},
+    [W_V_UP] = {"blk.%u.attn_v_b.weight", {AX_LATENT, AX_V_MLA, AX_HEADS}, 0},
     [W_ATTN_OUT] = {"blk.%u.attn_output.weight", {AX_ATTN, AX_EMBD}, 0},
     [W_ATTN_OUT_B] = {"blk.%u.attn_output.bias", {AX_EMBD}, VECTOR},
     [W_POST_ATTN_NORM] = {"blk.%u.post_attention_norm.weight", {AX_EMBD}, VECTOR},
     [W_POST_FFN_NORM] = {"blk.%u.post_ffw_norm.weight", {AX_EMBD}, VECTOR},
     [W_FFN_NORM] = {"blk.%u.ffn_norm.weight", {AX_EMBD}, VECTOR},
     [W_FFN_NORM_B] = {"blk.%u.ffn_norm.bias", {AX_EMBD}, VECTOR},
+    [W_INPUT_GATE] = {"blk.%u.inp_gate.weight", {AX_EMBD, AX_ONE_LAYER}, 0},
+    [W_INPUT_PROJ] = {"blk.%u.proj.weight", {AX_ONE_LAYER, AX_EMBD}, 0},
+    [W_INPUT_NORM] = {"blk.%u.post_norm.weight", {AX_EMBD}, VECTOR},
+    [W_LAYER_SCALE] = {"blk.%u.layer_output_scale.weight", {AX_NONE}, VECTOR},
     [W_GATE] = {"blk.%u.ffn_gate.weight", {AX_EMBD, AX_FF}, 0},
     [W_GATE_B] = {"blk.%u.ffn_gate.bias", {AX_FF}, VECTOR},
     [W_UP] = {"blk.%u.ffn_up.weight", {AX_EMBD, AX_FF}, 0},
@@ -70,6 +92,12 @@ static const struct weight_row table[W_COUNT] = {
     [W_ROUTER] = {"blk.%u.ffn_gate_inp.weight", {AX_EMBD, AX_EXPERTS}, 0},
     [W_ROUTER_B] = {"blk.%u.ffn_gate_inp.bias", {AX_EXPERTS}, VECTOR},
     [W_ROUTER_BIAS] = {"blk.%u.exp_probs_b.bias", {AX_EXPERTS}, VECTOR},
+    [W_ROUTER_SCALE] = {"blk.%u.ffn_gate_inp.scale", {AX_EMBD}, VECTOR},
+    [W_EXPERTS_NORM] = {"blk.%u.pre_ffw_norm_2.weight", {AX_EMBD}, VECTOR},
+    [W_POST_DENSE_NORM] = {"blk.%u.post_ffw_norm_1.weight", {AX_EMBD}, VECTOR},
+    [W_POST_EXPERTS_NORM] = {"blk.%u.post_ffw_norm_2.weight", {AX_EMBD}, VECTOR},
+    [W_GATE_UP_EXPS] = {"blk.%u.ffn_gate_up_exps.weight", {AX_EMBD, AX_ANY, AX_EXPERTS}, 0},
+    [W_DOWN_EXPS_SCALE] = {"blk.%u.ffn_down_exps.scale", {AX_EXPERTS}, VECTOR},
     [W_GATE_EXPS] = {"blk.%u.ffn_gate_exps.weight", {AX_EMBD, AX_ANY, AX_EXPERTS}, 0},
     [W_GATE_EXPS_B] = {"blk.%u.ffn_gate_exps.bias", {AX_ANY, AX_EXPERTS}, VECTOR},
     [W_UP_EXPS] = {"blk.%u.ffn_up_exps.weight", {AX_EMBD, AX_ANY, AX_EXPERTS}, 0},
@@ -95,21 +123,35 @@ static uint64_t axis_size(const struct hparams *hp, uint32_t layer, uint8_t axis
     case AX_CTX:
         return hp->n_ctx_train;
     case AX_Q:
-        return (uint64_t)l->n_head * l->dim_k;
+        return (uint64_t)l->n_head * (hp->dim_k_mla ? hp->dim_k_mla : l->dim_k);
     case AX_K:
         return (uint64_t)l->n_kv_head * l->dim_k;
     case AX_V:
         return (uint64_t)l->n_kv_head * l->dim_v;
     case AX_ATTN:
-        return (uint64_t)l->n_head * l->dim_v;
+        return (uint64_t)l->n_head * (hp->dim_v_mla ? hp->dim_v_mla : l->dim_v);
     case AX_HEADS:
         return l->n_head;
     case AX_ROT2:
-        return l->n_rot / 2;
+        return hp->n_rot / 2;
     case AX_FF:
         return l->n_ff;
     case AX_EXPERTS:
         return hp->n_expert;
+    case AX_ONE_LAYER:
+        return hp->n_embd_layer;
+    case AX_ALL_LAYERS:
+        return (uint64_t)hp->n_embd_layer * hp->n_layer;
+    case AX_LATENT:
+        return hp->n_latent;
+    case AX_KV_A:
+        return hp->n_latent + l->n_rot;
+    case AX_KV_B:
+        return (uint64_t)l->n_head * (l->dim_k - l->n_rot + l->dim_v);
+    case AX_NOPE:
+        return hp->dim_k_mla - l->n_rot;
+    case AX_V_MLA:
+        return hp->dim_v_mla;
     case AX_ANY:
         return in_file;
     default:

@@ -38,6 +38,7 @@ struct shape {
     bool bidirectional, sinks, alibi;
     float softcap;
 };
+static bool v_in_k; /* V is the leading part of K's rows, for the shapes of latent[] */
 
 static void set_up(struct setup *s, const struct shape *p) {
     const struct kern *kern = kern_get(KERN_SCALAR);
@@ -50,9 +51,9 @@ static void set_up(struct setup *s, const struct shape *p) {
     s->out = must(malloc((size_t)p->n_tokens * p->n_head * p->dim_v * 4));
     for (uint32_t i = 0; i < s->n_pages; i++) {
         s->k_pages[i] = must(malloc(kb * KV_PAGE * p->n_kv_head));
-        s->v_pages[i] = must(malloc(vb * KV_PAGE * p->n_kv_head));
+        s->v_pages[i] = v_in_k ? s->k_pages[i] : must(malloc(vb * KV_PAGE * p->n_kv_head));
         memset(s->k_pages[i], 0x7f, kb * KV_PAGE * p->n_kv_head); /* nonsense where nothing is stored */
-        memset(s->v_pages[i], 0x7f, vb * KV_PAGE * p->n_kv_head);
+        if (!v_in_k) memset(s->v_pages[i], 0x7f, vb * KV_PAGE * p->n_kv_head);
     }
     for (uint32_t j = 0; j < p->n_past; j++) {
         for (uint32_t h = 0; h < p->n_kv_head; h++) {
@@ -63,16 +64,17 @@ static void set_up(struct setup *s, const struct shape *p) {
             for (uint32_t d = 0; d < p->dim_k; d++) k[d] = rnd(d % 7 ? 2.0f : 2e-5f);
             for (uint32_t d = 0; d < p->dim_v; d++) v[d] = rnd(1);
             kern_kv_store(kern, p->type_k, kr, k, p->dim_k);
-            kern_kv_store(kern, p->type_v, vr, v, p->dim_v);
+            if (!v_in_k) kern_kv_store(kern, p->type_v, vr, v, p->dim_v);
             kern_kv_load(kern, p->type_k, k, kr, p->dim_k);
-            kern_kv_load(kern, p->type_v, v, vr, p->dim_v);
+            if (v_in_k) memcpy(v, k, p->dim_v * 4);
+            else kern_kv_load(kern, p->type_v, v, vr, p->dim_v);
         }
     }
     for (size_t i = 0; i < (size_t)p->n_tokens * p->n_head * p->dim_k; i++) s->q[i] = rnd(2);
     for (uint32_t h = 0; h < 64; h++) s->sinks[h] = rnd(4), s->alibi[h] = 1.0f / (float)(1 << (h % 8 + 1));
     s->a = (struct attn){
         .type_k = p->type_k, .type_v = p->type_v, .n_head = p->n_head, .n_kv_head = p->n_kv_head,
-        .dim_k = p->dim_k, .dim_v = p->dim_v, .q = s->q, .q_stride = (size_t)p->n_head * p->dim_k,
+        .dim_k = p->dim_k, .dim_v = p->dim_v, .dim_v_row = v_in_k ? p->dim_k : 0, .q = s->q, .q_stride = (size_t)p->n_head * p->dim_k,
         .out = s->out, .out_stride = (size_t)p->n_head * p->dim_v, .n_tokens = p->n_tokens,
         .position = p->n_past - p->n_tokens, .window = p->window, .bidirectional = p->bidirectional,
         .n_past = p->n_past, .k_pages = (const void *const *)s->k_pages,
@@ -82,7 +84,7 @@ static void set_up(struct setup *s, const struct shape *p) {
 }
 
 static void tear_down(struct setup *s) {
-    for (uint32_t i = 0; i < s->n_pages; i++) free(s->k_pages[i]), free(s->v_pages[i]);
+    for (uint32_t i = 0; i < s->n_pages; i++) free(s->k_pages[i]), s->a.dim_v_row ? (void)0 : free(s->v_pages[i]);
     free(s->k), free(s->v), free(s->q), free(s->out);
 }
 
@@ -183,6 +185,13 @@ static const struct shape shapes[] = {
     {"f32", 3, 1, 64, 64, 520, 20, 0, KV_F32, KV_F32, 0, 0, 0, 0},
     {"one kv head, many heads", 53, 1, 16, 16, 600, 3, 0, KV_F16, KV_F16, 0, 0, 0, 0},
     {"everything", 6, 2, 72, 40, 1300, 11, 600, KV_F16, KV_Q8_0, 0, 1, 1, 20},
+};
+
+static const struct shape latent[] = {
+    {"latent", 16, 1, 72, 64, 600, 5, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+    {"latent, few heads, decode", 3, 1, 48, 40, 130, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+    {"latent q8_0", 5, 1, 56, 40, 90, 3, 0, KV_Q8_0, KV_Q8_0, 0, 0, 0, 0},
+    {"latent f32, two heads of keys", 4, 2, 22, 13, 70, 9, 0, KV_F32, KV_F32, 0, 0, 0, 0},
 };
 
 static void test_shape(const struct shape *p) {
@@ -342,5 +351,7 @@ int main(int argc, char **argv) {
     }
     test_rows();
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) test_shape(shapes + i);
+    v_in_k = true;
+    for (size_t i = 0; i < sizeof latent / sizeof *latent; i++) test_shape(latent + i);
     return check_done();
 }

@@ -239,7 +239,7 @@ static void lie(const struct input *in, const char *name, size_t skip, const voi
 
 static void lies_get_a_sentence(const struct input *in) {
     const uint32_t zero = 0, huge = 0xffffffffu, seven = 7;
-    const uint64_t wide = 97;
+    const uint64_t wide = 45;
     lie(in, "llama.attention.head_count", 4, &zero, 4, SOTTO_FORMAT, "attention.head_count");
     lie(in, "llama.block_count", 4, &huge, 4, SOTTO_FORMAT, "llama.block_count");
     lie(in, "llama.block_count", 4, &zero, 4, SOTTO_FORMAT, "llama.block_count");
@@ -252,7 +252,20 @@ static void lies_get_a_sentence(const struct input *in) {
     lie(in, "blk.1.attn_q.weight", 4, &wide, 8, SOTTO_FORMAT, "");
     lie(in, "blk.1.ffn_down.weigh", 0, "x", 1, SOTTO_FORMAT, "blk.1.ffn_down.weight is missing");
     lie(in, "output_norm.weigh", 0, "x", 1, SOTTO_FORMAT, "output_norm.weight is missing");
-    lie(in, "general.architecture", 12, "llamb", 5, SOTTO_UNSUPPORTED, "nearest it knows is llama");
+    lie(in, "general.architecture", 12, "llamb", 5, SOTTO_UNSUPPORTED, "nearest it knows: llama");
+}
+
+static void lies_about_latents_and_sharing(const struct input *latent,
+                                           const struct input *sharing) {
+    const uint32_t zero = 0, one = 1, six = 6, seven = 7;
+    lie(latent, "attention.kv_lora_ran", 0, "x", 1, SOTTO_FORMAT, "attn_q.weight is missing");
+    lie(latent, "deepseek2.attention.kv_lora_rank", 4, &seven, 4, SOTTO_FORMAT, "attn_kv_a_mqa");
+    lie(latent, "deepseek2.attention.key_length_mla", 4, &seven, 4, SOTTO_FORMAT, "latent");
+    lie(latent, "deepseek2.attention.value_length_mla", 4, &zero, 4, SOTTO_FORMAT, "latent");
+    lie(latent, "deepseek2.rope.dimension_count", 4, &zero, 4, SOTTO_FORMAT, "attn_kv_a_mqa");
+    lie(sharing, "gemma4.attention.shared_kv_layers", 4, &one, 4, SOTTO_FORMAT, "shares keys");
+    lie(sharing, "gemma4.attention.shared_kv_layers", 4, &six, 4, SOTTO_FORMAT, "shares keys");
+    lie(sharing, "blk.0.inp_gate.weigh", 0, "x", 1, SOTTO_FORMAT, "inp_gate.weight is missing");
 }
 
 static void misuse_is_refused(const struct input *in) {
@@ -334,6 +347,8 @@ int main(int argc, char **argv) {
                  {"arch", "gemma3"},
                  {"arch", "qwen3moe"},
                  {"arch", "gpt-oss"},
+                 {"arch", "gemma4-shared-kv"},
+                 {"arch", "deepseek2-absorbed"},
                  {"quantmodel", "llama-Q4_K_M-mix"},
                  {"quantmodel", "mixtral-Q8_0"}};
     const char *cases = argc > 1 ? argv[1] : NULL;
@@ -365,6 +380,11 @@ int main(int argc, char **argv) {
     in = cases ? load(cases, "arch", "gemma3") : (struct input){0};
     if (in.tokens) windows_free_pages_and_prefill_again(&in);
     unload(&in);
+    in = cases ? load(cases, "arch", "deepseek2-absorbed") : (struct input){0};
+    struct input sharing =
+        cases ? load(cases, "arch", "gemma4-shared-kv") : (struct input){0};
+    if (in.tokens && sharing.tokens) lies_about_latents_and_sharing(&in, &sharing);
+    unload(&in), unload(&sharing);
     CHECK_EQ(heap.heap.used, 0);
     pool_stop(&pool);
     for (uint32_t i = 1; i < MOST_THREADS; i++) pthread_join(threads[i], NULL);

@@ -5,13 +5,13 @@
 #include "api/api_int.h"
 #include "case_file.h"
 
-static void golden_path(char *dst, size_t cap, const char *name) {
+/* rest below the folder of the tests */
+static void tests_path(char *dst, size_t cap, const char *rest) {
     const char *file = __FILE__, *slash = strrchr(file, '/');
-    snprintf(dst, cap, "%.*s/../golden/plan/%s.txt", slash ? (int)(slash - file) : 1,
-             slash ? file : ".", name);
+    snprintf(dst, cap, "%.*s/../%s", slash ? (int)(slash - file) : 1, slash ? file : ".", rest);
 }
 
-static void one_case(const char *cases, const char *name) {
+static void one_case(const char *cases, const char *golden, const char *name) {
     char dir[1024], path[2048];
     struct native_heap heap;
     struct fail f = {0};
@@ -27,7 +27,7 @@ static void one_case(const char *cases, const char *name) {
     if (!api_describe(m, h, &o, &f)) {
         struct sbuf text = sbuf_new(&heap.heap);
         plan_print(&m->plan, &m->weights, &m->hp, &text);
-        golden_path(path, sizeof path, name);
+        snprintf(path, sizeof path, "%s/%s.txt", golden, name);
         if (getenv("UPDATE_GOLDEN")) {
             FILE *out = fopen(path, "wb");
             if (CHECK(out != NULL, "%s cannot be written", path))
@@ -55,17 +55,22 @@ static void one_case(const char *cases, const char *name) {
     free(m), free(file.data);
 }
 
-int main(int argc, char **argv) {
+static void all_cases(const char *cases, const char *golden) {
     char dir[1024];
-    snprintf(dir, sizeof dir, "%s/arch", argc > 1 ? argv[1] : ".");
-    DIR *d = argc > 1 ? opendir(dir) : NULL;
-    if (!d)
-        check_skip("no folder of cases was given");
-    else if (!strstr(argv[1], "tests/cases")) { /* the golden files are those of the full set */
-        for (struct dirent *e; (e = readdir(d));)
-            if (e->d_name[0] != '.') one_case(argv[1], e->d_name);
-    } else
-        check_skip("the golden plans are those of the full set of cases");
-    if (d) closedir(d);
+    snprintf(dir, sizeof dir, "%s/arch", cases);
+    DIR *d = opendir(dir);
+    if (!CHECK(d != NULL, "%s cannot be read", dir)) return;
+    for (struct dirent *e; (e = readdir(d));)
+        if (e->d_name[0] != '.') one_case(cases, golden, e->d_name);
+    closedir(d);
+}
+
+/* The repository's own cases, then the full set, whose golden files lie a folder further up. */
+int main(int argc, char **argv) {
+    char cases[1024], golden[1024];
+    tests_path(cases, sizeof cases, "cases"), tests_path(golden, sizeof golden, "golden/plan/own");
+    all_cases(cases, golden);
+    tests_path(golden, sizeof golden, "golden/plan");
+    if (argc > 1 && !strstr(argv[1], "tests/cases")) all_cases(argv[1], golden);
     return check_done();
 }

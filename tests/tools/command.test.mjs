@@ -56,6 +56,25 @@ test('logits are written as floats and hashed as written', { skip }, () => {
   assert.equal(told.logitsSha256, createHash('sha256').update(bytes).digest('hex'));
 });
 
+test('a dump has a line and the numbers of every op, the last of which are the logits', { skip }, () => {
+  const dump = path.join(folder, 'dump');
+  const out = path.join(folder, 'dumped.f32');
+  fs.mkdirSync(dump);
+  ok('logits', '--tokens', '1,2,3,4,5,6,7', '--all', '--out', out, '--dump', dump, '-t', '2');
+  const lines = fs.readFileSync(path.join(dump, 'index.txt'), 'utf8').trim().split('\n');
+  const files = fs
+    .readdirSync(dump)
+    .filter((name) => name.endsWith('.f32'))
+    .sort();
+  assert.equal(files.length, lines.length);
+  assert.match(lines[0], /^ *0 +0 embed +7 x 48 sum /);
+  assert.match(files.at(-1) ?? '', /-output\.f32$/);
+  assert.deepEqual(fs.readFileSync(path.join(dump, files.at(-1) ?? '')), fs.readFileSync(out));
+  const file = path.join(folder, 'dump.txt');
+  ok('logits', '--tokens', '1,2,3,4,5,6,7', '--all', '--dump', file);
+  assert.equal(fs.readFileSync(file, 'utf8').trim().split('\n').length, lines.length);
+});
+
 test('text becomes tokens and text again', { skip }, () => {
   const ids = JSON.parse(ok('tokenize', '-p', 'hello', '--no-special'));
   assert.equal(ok('tokenize', '--detokenize', '--tokens', ids.join(',')), 'hello\n');
