@@ -53,6 +53,7 @@ struct arch {
     float local_rope_base;    /* > 0: windowed layers rotate with this base and without scaling */
     bool local_rope_unscaled; /* windowed layers rotate without scaling */
     enum layer_set no_rope;
+    bool rope_by_key; /* rope.scaling.finetuned false: no layer rotates */
     uint32_t attn_scale_layers; /* files of so many blocks scale queries by 1/sqrt(embd / heads) */
     bool alibi;                 /* a slope per head instead of rotation */
     float alibi_default;        /* max bias where the file has no key */

@@ -14,6 +14,7 @@ void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint3
     for (uint32_t i = 0; i < hp->n_layer; i++) {
         const struct layer_hp *h = &hp->layers[i];
         uint32_t g = 0;
+        if (!h->n_kv_head) continue; /* no attention, no cache */
         /* a third kind of window would share the last group: its pages then live as long as the
          * widest needs */
         while (g < kv->n_groups && kv->groups[g].window != h->window) g++;

@@ -24,11 +24,14 @@ enum op_kind {
     OP_EXPERTS, /* gate/up of chosen experts with their activation */
     OP_EXPERTS_DOWN, /* down of chosen experts */
     OP_MIX,          /* out += scale * sum over chosen experts of weight * in */
+    OP_CONV,         /* a causal convolution of each channel over the state and in */
+    OP_SCAN,         /* a selective scan: in and the state to out */
     OP_COUNT
 };
 
 struct norm_spec {
-    int8_t kind; /* enum norm_kind, -1: none */
+    int8_t kind;     /* enum norm_kind, -1: none */
+    uint16_t groups; /* equal parts that are normalised each for itself; 0: one */
     int32_t w, b;
 };
 
@@ -88,6 +91,18 @@ struct op_mix {
     bool add, unweighted;
     int32_t chosen;
 };
+struct op_conv { /* width channels; in_at, gate_at and post_at lie in the same row */
+    int32_t w, bias;
+    uint32_t taps, state_at; /* floats into the state */
+    int32_t gate_at /* in is multiplied with it first, or -1 */, post_at /* and the sums, or -1 */;
+    bool silu;
+};
+struct op_scan { /* width rows in heads of dim; one decay a head, or (dim 0) one a row and state */
+    int32_t a, d;
+    int32_t dt, bc, z; /* buffers; z may be NO_BUFFER */
+    uint32_t dt_at, b_at, c_at, z_at, state_at;
+    uint32_t n_state, dim, n_group;
+};
 
 struct op {
     uint8_t kind;
@@ -107,6 +122,8 @@ struct op {
         struct op_route route;
         struct op_experts experts;
         struct op_mix mix;
+        struct op_conv conv;
+        struct op_scan scan;
     };
 };
 
@@ -127,6 +144,7 @@ struct plan {
     struct plan_buffer *buffers;
     uint32_t n_buffers, cap_buffers;
     uint64_t token_floats; /* scratch per token, after plan_place */
+    uint64_t state_floats; /* of a sequence: what recurrent ops carry on */
 };
 
 /* What a trunk builds with: words that append ops, weights and buffers. After the first failure all
@@ -157,6 +175,9 @@ int32_t build_named(struct builder *b, uint32_t id, const char *name, bool requi
 struct op *build_linear(struct builder *b, const char *label, struct norm_spec norm, int32_t in,
                         int32_t out, const int32_t *w, const int32_t *bias, uint32_t n, bool add);
 
+/* n floats of the state; LIMIT where it grows beyond bounds. */
+uint32_t build_state(struct builder *b, uint64_t n);
+
 /* Builds the plan of a model; plan and weights are empty and have their heap. */
 int plan_build(struct builder *b);
 /* Gives buffers memory by liveness. */
@@ -169,6 +190,11 @@ void plan_print(const struct plan *p, const struct weights *ws, const struct hpa
 int trunk_decoder(struct builder *b);
 /* The experts of the current layer: reads normed, adds to (or, add false, fills) out. */
 void trunk_experts(struct builder *b, int32_t normed, int32_t out, bool add);
+
+/* True where the current layer has a recurrent mixer, and that mixer: reads in (normalised by norm
+ * first), adds to (or, add false, fills) out. */
+bool trunk_has_recurrent(const struct builder *b);
+void trunk_recurrent(struct builder *b, struct norm_spec norm, int32_t in, int32_t out, bool add);
 
 /* Weights an op reads, for readiness and feed order: calls visit for each. */
 void op_weights(const struct op *op, void (*visit)(void *arg, int32_t w), void *arg);

@@ -48,6 +48,9 @@ void attn_phase(struct runner *r, const struct op *op, uint32_t phase);
 uint64_t attn_scratch(const struct model *m, const struct op *op);
 uint64_t attn_partials(const struct model *m, const struct op *op);
 
+void conv_phase(struct runner *r, const struct op *op);
+void scan_phase(struct runner *r, const struct op *op);
+
 uint32_t experts_phases(const struct op *op);
 void experts_phase(struct runner *r, const struct op *op, uint32_t phase);
 uint64_t experts_scratch(const struct model *m, const struct op *op);

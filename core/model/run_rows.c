@@ -28,6 +28,12 @@ float *run_out(const struct model *m, const struct op *op) {
 
 void run_norm(const struct model *m, struct norm_spec norm, float *dst, const float *x, size_t n) {
     const float *w = model_floats(m, norm.w), *b = model_floats(m, norm.b);
+    if (norm.groups > 1) { /* RMS only */
+        size_t each = n / norm.groups;
+        for (size_t at = 0; at < n; at += each)
+            kern_rms_norm(m->kern, dst + at, x + at, w ? w + at : NULL, each, m->hp.norm_eps);
+        return;
+    }
     if (norm.kind == NORM_RMS) {
         kern_rms_norm(m->kern, dst, x, w, n, m->hp.norm_eps);
         if (b) kern_add(m->kern, dst, dst, b, n);
@@ -157,6 +163,12 @@ void run_phase(struct runner *r, const struct op *op, uint32_t phase) {
     case OP_EXPERTS_DOWN:
     case OP_MIX:
         experts_phase(r, op, phase);
+        break;
+    case OP_CONV:
+        conv_phase(r, op);
+        break;
+    case OP_SCAN:
+        scan_phase(r, op);
         break;
     default:
         rows_phase(r, op);

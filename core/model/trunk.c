@@ -177,6 +177,33 @@ static void ffn(struct builder *b, struct norm_spec norm, int32_t in, const stru
     trunk_experts(b, normed, branch->out, branch->add);
 }
 
+/* The layer's mixer: attention, a recurrent one, or the sum of both. */
+static void mixer(struct builder *b, struct norm_spec norm, int32_t in,
+                  const struct branch *branch) {
+    bool attends = b->hp->layers[b->layer].n_kv_head > 0, add = branch->add;
+    if (!trunk_has_recurrent(b)) {
+        attention(b, norm, in, branch);
+        return;
+    }
+    if (attends) { /* both read the input before either adds to it */
+        int32_t normed = build_buffer(b, "normed", b->hp->n_embd);
+        emit_norm(b, "attn_norm", norm, in, normed, 0, 0, b->hp->n_embd, false);
+        attention(b, no_norm, normed, branch);
+        norm = no_norm, in = normed, add = true;
+    }
+    trunk_recurrent(b, norm, in, branch->out, add);
+}
+
+/* Recurrent families have blocks that only mix or only feed forward. */
+static bool has_mixer(const struct builder *b) {
+    return !hparams_recurrent(b->hp) || b->hp->layers[b->layer].n_kv_head ||
+           trunk_has_recurrent(b);
+}
+static bool has_ffn(const struct builder *b) {
+    return !hparams_recurrent(b->hp) || weights_has(b->parts, W_UP, b->layer, NULL) ||
+           weights_has(b->parts, W_ROUTER, b->layer, NULL);
+}
+
 /* Moves on to the rows somebody wants: the rest of the model need not see the others. */
 static int32_t wanted_rows(struct builder *b, int32_t x) {
     int32_t y = build_buffer(b, "rows", b->hp->n_embd);
@@ -194,9 +221,11 @@ static int32_t block(struct builder *b, int32_t x, bool last) {
     struct norm_spec post_attn = a->ffn_norm ? no_norm : post_norm_of(b, W_POST_ATTN_NORM);
     struct norm_spec ffn_norm = norm_of(b, W_FFN_NORM, a->ffn_norm, true);
     struct norm_spec post_ffn = post_norm_of(b, W_POST_FFN_NORM);
+    bool mixes = has_mixer(b), feeds = has_ffn(b), both = mixes && feeds;
+    if (!mixes && !b->rc) ffn_norm = norm;
     /* without a norm of its own, and none after attention, the FFN reads what attention reads */
-    bool shared = norm.kind >= 0 && ffn_norm.kind < 0 && post_attn.kind < 0;
-    bool parallel = shared || hp->parallel;
+    bool shared = both && norm.kind >= 0 && ffn_norm.kind < 0 && post_attn.kind < 0;
+    bool parallel = both && (shared || hp->parallel);
 
     int32_t ffn_in = x;
     struct norm_spec attn_norm = norm;
@@ -211,14 +240,19 @@ static int32_t block(struct builder *b, int32_t x, bool last) {
             attn_in = ffn_in, attn_norm = no_norm;
         ffn_norm = no_norm;
     }
-    struct branch branch = branch_begin(b, "attn_branch", post_attn, x);
-    attention(b, attn_norm, attn_in, &branch);
-    branch_end(b, "post_attn", &branch, x);
+    struct branch branch;
+    if (mixes) {
+        branch = branch_begin(b, "attn_branch", post_attn, x);
+        mixer(b, attn_norm, attn_in, &branch);
+        branch_end(b, "post_attn", &branch, x);
+    }
     if (last && !parallel) ffn_in = x = wanted_rows(b, x);
 
-    branch = branch_begin(b, "ffn_branch", post_ffn, x);
-    ffn(b, ffn_norm, ffn_in, &branch);
-    branch_end(b, "post_ffn", &branch, x);
+    if (feeds) {
+        branch = branch_begin(b, "ffn_branch", post_ffn, x);
+        ffn(b, ffn_norm, ffn_in, &branch);
+        branch_end(b, "post_ffn", &branch, x);
+    }
     if (last && parallel) x = wanted_rows(b, x);
     return x;
 }
@@ -233,7 +267,9 @@ int trunk_decoder(struct builder *b) {
     if (embed.factors < 0) embed.factors = build_weight(b, W_ROPE_FREQS, false);
     struct op *op = build_op(b, OP_EMBED, "embed", NO_BUFFER, x, hp->n_embd);
     op->embed = embed;
-    struct norm_spec token_norm = norm_of(b, W_TOKEN_NORM, NULL, false);
+    /* a file without a norm before the output means the tokens' norm for that place */
+    bool ends = !b->rc && !weights_has(b->parts, W_OUTPUT_NORM, 0, NULL);
+    struct norm_spec token_norm = ends ? no_norm : norm_of(b, W_TOKEN_NORM, NULL, false);
     if (token_norm.kind >= 0) emit_norm(b, "token_norm", token_norm, x, x, 0, 0, hp->n_embd, false);
 
     for (uint32_t i = 0; i < hp->n_layer && !b->rc; i++) {
@@ -242,7 +278,7 @@ int trunk_decoder(struct builder *b) {
     }
     b->layer = hp->n_layer;
     b->plan->n_body = b->plan->n_ops;
-    struct norm_spec norm = norm_of(b, W_OUTPUT_NORM, NULL, true);
+    struct norm_spec norm = norm_of(b, ends ? W_TOKEN_NORM : W_OUTPUT_NORM, NULL, true);
     if (!b->rc && norm.kind < 0)
         b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor output_norm.weight is missing");
     int32_t w = build_weight(b, W_OUTPUT, false), bias = build_weight(b, W_OUTPUT_B, false);

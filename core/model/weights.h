@@ -65,6 +65,22 @@ enum weight_id {
     W_UP_SHARED,
     W_DOWN_SHARED,
     W_SHARED_GATE,
+    W_SSM_IN,
+    W_SSM_CONV,
+    W_SSM_CONV_B,
+    W_SSM_X,
+    W_SSM_DT_NORM,
+    W_SSM_B_NORM,
+    W_SSM_C_NORM,
+    W_SSM_DT,
+    W_SSM_DT_B,
+    W_SSM_A,
+    W_SSM_D,
+    W_SSM_NORM,
+    W_SSM_OUT,
+    W_SHORT_IN,
+    W_SHORT_CONV,
+    W_SHORT_OUT,
     W_COUNT
 };
 
