@@ -1,8 +1,10 @@
 // A model in double precision, written for reading: what the engine's logits are compared with where no other
-// implementation is at hand. Knows llama, qwen2 and gemma3; shares no code with the engine.
+// implementation is at hand. Knows llama, qwen2, gemma3 and the recurrent mixers of reference-recurrent.mjs; shares no
+// code with the engine.
 
-import { readGguf, scalarOf } from './gguf.mjs';
+import { readGguf, scalarOf, types } from './gguf.mjs';
 import { decoders } from './reference-blocks.mjs';
+import { recurrentMixer } from './reference-recurrent.mjs';
 
 /** @typedef {{ row: number, data: Float64Array, blocks: boolean }} Matrix rows of `row` numbers; blocks: was quantized */
 
@@ -26,6 +28,8 @@ export class Reference {
   #tensors = new Map();
   /** @type {{ k: Float64Array[], v: Float64Array[] }[]} positions of each layer */
   #cache = [];
+  /** @type {import('./reference-recurrent.mjs').State[]} of each recurrent layer */
+  #states = [];
   #arch;
   #keys;
 
@@ -49,6 +53,12 @@ export class Reference {
     const value = scalarOf(this.#keys.get(`${this.#arch}.${key}`)) ?? missing;
     if (typeof value !== 'number') throw new Error(`no ${key}`);
     return value;
+  }
+
+  /** A number that may be one for each layer. @param {string} key @param {number} layer */
+  #layered(key, layer) {
+    const value = this.#keys.get(`${this.#arch}.${key}`);
+    return value?.type === types.array ? value.raw.readInt32LE(12 + 4 * layer) : this.#number(key, 0);
   }
 
   /** x * weight / rms(x), in pieces as long as the weight. @param {Float64Array} x @param {string} name */
@@ -83,7 +93,7 @@ export class Reference {
   #attention(layer, position, x) {
     const at = `blk.${layer}.`;
     const heads = this.#number('attention.head_count');
-    const kvHeads = this.#number('attention.head_count_kv');
+    const kvHeads = this.#layered('attention.head_count_kv', layer);
     const q = this.#norm(this.#linear(`${at}attn_q`, x), `${at}attn_q_norm.weight`);
     const k = this.#norm(this.#linear(`${at}attn_k`, x), `${at}attn_k_norm.weight`);
     const v = this.#linear(`${at}attn_v`, x);
@@ -118,6 +128,25 @@ export class Reference {
     return this.#linear(`${at}attn_output`, out);
   }
 
+  /** Attention, a recurrent mixer, or the sum of both. @param {number} layer @param {number} position @param {Float64Array} x */
+  #mixer(layer, position, x) {
+    const at = `blk.${layer}.`;
+    const parts = [];
+    if (this.#layered('attention.head_count_kv', layer)) parts.push(this.#attention(layer, position, x));
+    if (['ssm_in', 'shortconv.in_proj'].some((name) => this.#tensors.has(`${at}${name}.weight`))) {
+      const state = (this.#states[layer] ??= { past: [], scan: new Float64Array(0) });
+      /** @type {import('./reference-recurrent.mjs').View} */
+      const view = {
+        linear: (name, v) => this.#linear(name, v),
+        norm: (v, name) => this.#norm(v, name),
+        tensor: (name) => this.#tensors.get(name)?.data,
+        number: (key, missing) => this.#number(key, missing),
+      };
+      parts.push(recurrentMixer(view, at, state, x));
+    }
+    return parts.reduce((sum, part) => sum.map((v, i) => v + part[i]));
+  }
+
   /** Logits of one token at a position; positions come in order. @param {number} token @param {number} position */
   step(token, position) {
     const n = this.#number('embedding_length');
@@ -130,10 +159,11 @@ export class Reference {
       const at = `blk.${layer}.`;
       add(
         this.#norm(
-          this.#attention(layer, position, this.#norm(x, `${at}attn_norm.weight`)),
+          this.#mixer(layer, position, this.#norm(x, `${at}attn_norm.weight`)),
           `${at}post_attention_norm.weight`,
         ),
       );
+      if (!this.#tensors.has(`${at}ffn_up.weight`)) continue;
       const input = this.#norm(x, `${at}ffn_norm.weight`);
       const up = this.#linear(`${at}ffn_up`, input);
       const inner = this.#linear(`${at}ffn_gate`, input).map((v, i) => (gemma ? gelu(v) : silu(v)) * up[i]);
@@ -141,7 +171,7 @@ export class Reference {
     }
     return this.#linear(
       this.#tensors.has('output.weight') ? 'output' : 'token_embd',
-      this.#norm(x, 'output_norm.weight'),
+      this.#norm(x, this.#tensors.has('output_norm.weight') ? 'output_norm.weight' : 'token_embd_norm.weight'),
     );
   }
 }
