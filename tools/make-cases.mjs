@@ -8,6 +8,7 @@ import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { GgufWriter, align } from './gguf.mjs';
 import { fillWeights, randomNumbers } from './random-blocks.mjs';
+import { addMixer, recurrentKeys } from './recurrent-tensors.mjs';
 import { Reference } from './reference.mjs';
 
 /**
@@ -17,8 +18,7 @@ import { Reference } from './reference.mjs';
  * @property {number} kvHeads @property {number} headDim @property {number} ropeBase @property {number} eps
  * @property {'bpe' | 'spm'} vocab @property {boolean} tied @property {number} [window]
  * @property {number[]} [kvLayers] key/value heads of each layer instead of kvHeads
- * @property {{ conv: number, inner?: number, state?: number, rank?: number, groups?: number, norms?: boolean }} [ssm]
- *   recurrent layers: Mamba where arch says so, LFM2's without inner, else Mamba-2
+ * @property {import('./recurrent-tensors.mjs').Recurrent} [ssm] recurrent layers
  * @property {Record<string, string>} [types] of the matrices, by role; F32 where none is given
  */
 
@@ -107,48 +107,6 @@ function addSpm(w) {
   return tokens.length;
 }
 
-/** @param {NonNullable<Case['ssm']>} s @returns {Record<string, number>} */
-function recurrentKeys(s) {
-  if (!s.inner) return { 'shortconv.l_cache': s.conv };
-  return {
-    'ssm.conv_kernel': s.conv,
-    'ssm.inner_size': s.inner,
-    'ssm.state_size': s.state ?? 0,
-    'ssm.time_step_rank': s.rank ?? 0,
-    ...(s.groups ? { 'ssm.group_count': s.groups } : {}),
-  };
-}
-
-/** The tensors of a recurrent mixer. @param {Case} c @param {GgufWriter} w @param {string} at */
-function addMixer(c, w, at) {
-  const { conv, inner = 0, state = 0, rank = 0, groups = 0, norms } = /** @type {NonNullable<Case['ssm']>} */ (c.ssm);
-  /** @param {string} name @param {...number} shape */
-  const add = (name, ...shape) => w.tensor(`${at}${name}`, 'F32', shape);
-  if (!inner) {
-    add('shortconv.conv.weight', conv, c.embd);
-    add('shortconv.in_proj.weight', c.embd, 3 * c.embd);
-    add('shortconv.out_proj.weight', c.embd, c.embd);
-    return;
-  }
-  const channels = inner + 2 * groups * state;
-  add('ssm_in.weight', c.embd, groups ? inner + channels + rank : 2 * inner);
-  add('ssm_conv1d.weight', conv, channels);
-  add('ssm_conv1d.bias', channels);
-  if (!groups) add('ssm_x.weight', inner, rank + 2 * state);
-  if (norms) for (const [name, n] of /** @type {[string, number][]} */ ([['dt', rank], ['b', state], ['c', state]])) add(`ssm_${name}_norm.weight`, n); // prettier-ignore
-  if (!groups) add('ssm_dt.weight', rank, inner);
-  add('ssm_dt.bias', groups ? rank : inner);
-  if (groups) {
-    add('ssm_a', 1, rank);
-    add('ssm_d', 1, rank);
-    add('ssm_norm.weight', inner / groups, groups);
-  } else {
-    add('ssm_a', state, inner);
-    add('ssm_d', inner);
-  }
-  add('ssm_out.weight', inner, c.embd);
-}
-
 /** @param {Case} c */
 function makeModel(c) {
   const w = new GgufWriter();
@@ -205,7 +163,7 @@ function makeModel(c) {
     vector(`${at}attn_norm.weight`, c.embd);
     const kvHeads = c.kvLayers?.[i] ?? c.kvHeads;
     const kv = kvHeads * c.headDim;
-    if (c.ssm && (c.ssm.inner || !kvHeads)) addMixer(c, w, at);
+    if (c.ssm && (c.ssm.inner || !kvHeads)) addMixer(w, at, c.ssm, c.embd);
     if (kvHeads) addAttention(at, kv);
     if (!c.ffn) continue;
     if (a === 'gemma3') vector(`${at}post_attention_norm.weight`, c.embd);
