@@ -32,6 +32,7 @@ const cases = [
   { group: 'arch', name: 'mamba2', arch: 'mamba2', note: 'two groups, heads of 10', seed: 8, embd: 28, layers: 2, ffn: 0, heads: 0, kvHeads: 0, headDim: 0, ropeBase: 10000, eps: 1e-5, vocab: 'bpe', tied: true, ssm: { conv: 4, inner: 40, state: 24, rank: 4, groups: 2 } },
   { group: 'arch', name: 'falcon-h1', arch: 'falcon-h1', note: 'attention and Mamba-2 side by side', seed: 9, embd: 24, layers: 2, ffn: 40, heads: 3, kvHeads: 1, headDim: 8, ropeBase: 100000, eps: 1e-5, vocab: 'bpe', tied: true, ssm: { conv: 3, inner: 32, state: 16, rank: 4, groups: 1 } },
   { group: 'arch', name: 'lfm2', arch: 'lfm2', note: 'short convolutions and one layer of attention', seed: 10, embd: 24, layers: 3, ffn: 32, heads: 3, kvHeads: 0, kvLayers: [0, 1, 0], headDim: 8, ropeBase: 1000000, eps: 1e-5, vocab: 'bpe', tied: true, ssm: { conv: 3 } },
+  { group: 'arch', name: 'qwen35', arch: 'qwen35', note: 'gated delta nets, every second layer attention with a gate', seed: 11, embd: 24, layers: 2, ffn: 32, heads: 3, kvHeads: 1, headDim: 8, ropeBase: 1000000, eps: 1e-6, vocab: 'bpe', tied: true, ssm: { conv: 4, inner: 32, state: 12, rank: 4, groups: 2, period: 2 } },
   {
     group: 'quantmodel', name: 'llama-k-mix', arch: 'llama', note: 'every matrix of a layer in another type', seed: 5, embd: 256, layers: 1, ffn: 256, heads: 4, kvHeads: 1, headDim: 64, ropeBase: 10000, eps: 1e-5, vocab: 'bpe', tied: true,
     types: { embd: 'Q6_K', q: 'Q4_K', k: 'Q5_K', v: 'Q8_0', o: 'Q3_K', gate: 'Q2_K', up: 'Q4_K', down: 'Q6_K' },
@@ -147,11 +148,11 @@ function makeModel(c) {
   const q = c.heads * c.headDim;
   /** @param {string} at @param {number} kv rows of the keys */
   const addAttention = (at, kv) => {
-    matrix(`${at}attn_q`, 'q', c.embd, q);
+    matrix(`${at}attn_q`, 'q', c.embd, c.ssm?.period ? 2 * q : q);
     matrix(`${at}attn_k`, 'k', c.embd, kv);
     matrix(`${at}attn_v`, 'v', c.embd, kv);
     if (a === 'qwen2') for (const [name, n] of /** @type {[string, number][]} */ ([['q', q], ['k', kv], ['v', kv]])) vector(`${at}attn_${name}.bias`, n); // prettier-ignore
-    if (a === 'gemma3' || a === 'lfm2') for (const name of ['q', 'k']) vector(`${at}attn_${name}_norm.weight`, c.headDim); // prettier-ignore
+    if (a === 'gemma3' || a === 'lfm2' || c.ssm?.period) for (const name of ['q', 'k']) vector(`${at}attn_${name}_norm.weight`, c.headDim); // prettier-ignore
     matrix(`${at}attn_output`, 'o', q, c.embd);
   };
   matrix('token_embd', 'embd', c.embd, vocab);
@@ -163,11 +164,13 @@ function makeModel(c) {
     vector(`${at}attn_norm.weight`, c.embd);
     const kvHeads = c.kvLayers?.[i] ?? c.kvHeads;
     const kv = kvHeads * c.headDim;
-    if (c.ssm && (c.ssm.inner || !kvHeads)) addMixer(w, at, c.ssm, c.embd);
-    if (kvHeads) addAttention(at, kv);
+    const period = c.ssm?.period;
+    const attends = period ? (i + 1) % period === 0 : kvHeads > 0;
+    if (c.ssm && !(attends && (period || !c.ssm.inner))) addMixer(w, at, c.ssm, c.embd);
+    if (attends) addAttention(at, kv);
     if (!c.ffn) continue;
     if (a === 'gemma3') vector(`${at}post_attention_norm.weight`, c.embd);
-    vector(`${at}ffn_norm.weight`, c.embd);
+    vector(`${at}${period ? 'post_attention' : 'ffn'}_norm.weight`, c.embd);
     matrix(`${at}ffn_gate`, 'gate', c.embd, c.ffn);
     matrix(`${at}ffn_up`, 'up', c.embd, c.ffn);
     matrix(`${at}ffn_down`, 'down', c.ffn, c.embd);

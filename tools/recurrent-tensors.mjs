@@ -3,10 +3,11 @@
 /** @typedef {import('./gguf.mjs').GgufWriter} GgufWriter */
 
 /**
- * Mamba without groups, LFM2's short convolution without inner, else Mamba-2.
+ * Mamba without groups, LFM2's short convolution without inner, a gated delta net with period, else Mamba-2.
  * @typedef {object} Recurrent
  * @property {number} conv taps @property {number} [inner] @property {number} [state] @property {number} [groups]
  * @property {number} [rank] of the time step, or heads @property {boolean} [norms] of time step, B and C
+ * @property {number} [period] every so many layers there is attention instead
  */
 
 /** @param {Recurrent} s @returns {Record<string, number>} */
@@ -18,6 +19,7 @@ export function recurrentKeys(s) {
     'ssm.state_size': s.state ?? 0,
     'ssm.time_step_rank': s.rank ?? 0,
     ...(s.groups ? { 'ssm.group_count': s.groups } : {}),
+    ...(s.period ? { full_attention_interval: s.period } : {}),
   };
 }
 
@@ -39,6 +41,18 @@ export function addMixer(w, at, s, embd, typeOf = () => 'F32') {
     return;
   }
   const channels = inner + 2 * groups * state;
+  if (s.period) {
+    matrix('attn_qkv', 'in', embd, channels);
+    matrix('attn_gate', 'in', embd, inner);
+    add('ssm_conv1d.weight', conv, channels);
+    add('ssm_dt.bias', rank);
+    add('ssm_a', rank);
+    add('ssm_beta.weight', embd, rank);
+    add('ssm_alpha.weight', embd, rank);
+    add('ssm_norm.weight', inner / rank);
+    matrix('ssm_out', 'out', inner, embd);
+    return;
+  }
   matrix('ssm_in', 'in', embd, groups ? inner + channels + rank : 2 * inner);
   add('ssm_conv1d.weight', conv, channels);
   add('ssm_conv1d.bias', channels);

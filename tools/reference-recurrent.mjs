@@ -1,5 +1,5 @@
-// Recurrent mixers of the double-precision reference: Mamba, Mamba-2 and the gated short convolution, one token at a
-// time, as their papers write them.
+// Recurrent mixers of the double-precision reference: Mamba, Mamba-2, the gated delta net and the gated short
+// convolution, one token at a time, as their papers write them.
 
 const silu = (/** @type {number} */ v) => v / (1 + Math.exp(-v));
 const softplus = (/** @type {number} */ v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)));
@@ -39,12 +39,47 @@ function shortConvolution(view, at, state, x) {
   return view.linear(`${at}shortconv.out_proj`, y);
 }
 
+/** x to length one. @param {Float64Array} x @param {number} eps */
+const unit = (x, eps) => x.map((v) => v / Math.sqrt(x.reduce((s, u) => s + u * u, 0) + eps));
+
+/** @param {View} view @param {string} at @param {State} state @param {Float64Array} x */
+function deltaNet(view, at, state, x) {
+  const [inner, n, heads, groups] = ['inner_size', 'state_size', 'time_step_rank', 'group_count'].map((key) => view.number(`ssm.${key}`)); // prettier-ignore
+  const eps = view.number('attention.layer_norm_rms_epsilon');
+  const weight = /** @type {Float64Array} */ (view.tensor(`${at}ssm_conv1d.weight`));
+  const u = convolve(state, view.linear(`${at}attn_qkv`, x), weight).map(silu);
+  const z = view.linear(`${at}attn_gate`, x);
+  const [betas, alphas] = ['beta', 'alpha'].map((name) => view.linear(`${at}ssm_${name}`, x));
+  const [a, bias] = ['ssm_a', 'ssm_dt.bias'].map((name) => /** @type {Float64Array} */ (view.tensor(`${at}${name}`)));
+  const dim = inner / heads;
+  if (!state.scan.length) state.scan = new Float64Array(inner * n);
+  const y = new Float64Array(inner);
+  for (let h = 0; h < heads; h++) {
+    const group = h % groups;
+    const q = unit(u.subarray(group * n, (group + 1) * n), eps);
+    const k = unit(u.subarray((groups + group) * n, (groups + group + 1) * n), eps);
+    const decay = Math.exp(a[h] * softplus(alphas[h] + bias[h]));
+    for (let r = h * dim; r < (h + 1) * dim; r++) {
+      const row = state.scan.subarray(r * n, (r + 1) * n).map((v) => v * decay);
+      const asked = row.reduce((sum, v, i) => sum + v * k[i], 0);
+      const step = (u[2 * groups * n + r] - asked) / (1 + Math.exp(-betas[h]));
+      row.forEach((v, i) => (state.scan[r * n + i] = v + step * k[i]));
+      for (let i = 0; i < n; i++) y[r] += (state.scan[r * n + i] * q[i]) / Math.sqrt(n);
+    }
+  }
+  return view.linear(
+    `${at}ssm_out`,
+    view.norm(y, `${at}ssm_norm.weight`).map((v, i) => v * silu(z[i])),
+  );
+}
+
 /**
  * The recurrent mixer of the layer whose tensors begin with `at`.
  * @param {View} view @param {string} at @param {State} state @param {Float64Array} x
  */
 export function recurrentMixer(view, at, state, x) {
   if (view.tensor(`${at}shortconv.in_proj.weight`)) return shortConvolution(view, at, state, x);
+  if (view.tensor(`${at}ssm_beta.weight`)) return deltaNet(view, at, state, x);
   const [inner, n, rank] = ['inner_size', 'state_size', 'time_step_rank'].map((key) => view.number(`ssm.${key}`));
   const first = !!view.tensor(`${at}ssm_x.weight`);
   const groups = first ? 1 : view.number('ssm.group_count', 1);

@@ -9,7 +9,11 @@
 
 #include "kern/kern.h"
 
-enum { CONV_TAPS_MOST = 16, SCAN_TOKENS = 16 /* whose decays are made at once */ };
+enum {
+    CONV_TAPS_MOST = 16,
+    SCAN_TOKENS = 16, /* whose decays are made at once */
+    DELTA_STATES_MOST = 256,
+};
 
 /* out[t][c] = post(bias[c] + sum over j of w[c][j] * u[t + j + 1 - taps][c]), where u = x (* gate)
  * and inputs before the first token are the state's; post is silu, or a product with post[t][c]. out

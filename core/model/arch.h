@@ -64,6 +64,9 @@ struct arch {
     uint8_t temperature_offset; /* … and offset */
     bool temperature_no_rope;   /* only in layers without rope */
 
+    uint8_t attention_period;   /* every n-th layer attends, the others are recurrent (the file's
+                                   keys come first); 0: those with key/value heads do */
+
     /* experts */
     enum moe_gate moe_gate;
     bool moe_raw_weights;  /* weights of the chosen experts are not normalised to 1 */

@@ -46,7 +46,8 @@ static const struct key_row rows[] = {
     U32("ssm.inner_size", ssm_inner, false, 0, 0, 1 << 17),
     U32("ssm.state_size", ssm_state, false, 0, 0, 1 << 12),
     U32("ssm.time_step_rank", ssm_rank, false, 0, 0, 1 << 16),
-    U32("ssm.group_count", ssm_group, false, 1, 1, 1 << 12),
+    U32("ssm.group_count", ssm_group, false, 1, 0, 1 << 12),
+    U32("nextn_predict_layers", n_layer_draft, false, 0, 0, MAX_LAYERS),
     U32("shortconv.l_cache", short_conv, false, 0, 0, 16),
     F32("embedding_scale", embd_scale, 0, 0, 1e6),
     F32("residual_scale", residual_scale, 0, 0, 1e6),
@@ -162,6 +163,16 @@ static bool is_windowed(const struct hparams *hp, uint32_t layer) {
     return hp->window_period && layer % hp->window_period != hp->window_period - 1;
 }
 
+/* False where the record or the file makes layer i recurrent though it names key/value heads. */
+static bool attends(struct reader *r, const struct hparams *hp, uint32_t i) {
+    if (!hp->arch->attention_period) return true;
+    const struct gguf_kv *list = gguf_find(r->g, full_key(r, "attention.recurrent_layers"));
+    if (list && list->type == GGUF_ARRAY && i < list->count) return gguf_num_at(r->g, list, i) == 0;
+    uint64_t period =
+        gguf_u64(r->g, full_key(r, "full_attention_interval"), hp->arch->attention_period);
+    return period && (i + 1) % period == 0;
+}
+
 static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
     struct layer_hp *l = &hp->layers[i];
     bool recurrent = hparams_recurrent(hp); /* layers may be without attention */
@@ -191,7 +202,8 @@ static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
         return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
                     "attention.head_count %u is no multiple of attention.head_count_kv %u",
                     l->n_head, l->n_kv_head);
-    if (l->n_rot > l->dim_k || l->n_rot % 2)
+    if (!attends(r, hp, i)) l->n_kv_head = 0;
+    if (hp->arch->rope != ROPE_NONE && (l->n_rot > l->dim_k || l->n_rot % 2))
         return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
                     "rope.dimension_count %u does not fit heads of %u", l->n_rot, l->dim_k);
     l->window = is_windowed(hp, i) ? hp->window : 0;
@@ -252,6 +264,10 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
     int rc = SOTTO_OK;
     for (size_t i = 0; i < sizeof rows / sizeof *rows && !rc; i++) rc = read_row(&r, hp, &rows[i]);
     if (rc) return rc;
+    if (hp->n_layer_draft >= hp->n_layer)
+        return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "%s is %u of %u blocks",
+                    full_key(&r, "nextn_predict_layers"), hp->n_layer_draft, hp->n_layer);
+    hp->n_layer -= hp->n_layer_draft;
     if (!n_vocab)
         return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor token_embd.weight is missing");
     if (n_vocab > MAX_VOCAB)
@@ -269,6 +285,7 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
     uint64_t period =
         gguf_u64(g, full_key(&r, "attention.sliding_window_pattern"), a->window_period);
     hp->window_period = period >= 1 && period <= MAX_LAYERS ? (uint32_t)period : a->window_period;
+    if (!hp->ssm_group) hp->ssm_group = 1;
     hp->ssm_norms = gguf_bool(g, full_key(&r, "ssm.dt_b_c_rms"), false);
     hp->parallel = a->parallel_by_key && gguf_bool(g, full_key(&r, "use_parallel_residual"), true);
     if (a->embd_scale_sqrt) hp->embd_scale = f_sqrt((float)hp->n_embd);

@@ -179,6 +179,9 @@ void op_weights(const struct op *op, void (*visit)(void *arg, int32_t w), void *
     case OP_SCAN:
         list[n++] = op->scan.a, list[n++] = op->scan.d;
         break;
+    case OP_DELTA:
+        list[n++] = op->delta.a, list[n++] = op->delta.bias, list[n++] = op->delta.norm;
+        break;
     default:
         break;
     }

@@ -26,6 +26,8 @@ enum op_kind {
     OP_MIX,          /* out += scale * sum over chosen experts of weight * in */
     OP_CONV,         /* a causal convolution of each channel over the state and in */
     OP_SCAN,         /* a selective scan: in and the state to out */
+    OP_DELTA,        /* a gated delta rule: in and the state to out */
+    OP_GATE,         /* out *= sigmoid(in), head by head */
     OP_COUNT
 };
 
@@ -70,6 +72,7 @@ struct op_heads {
     int32_t q_norm, k_norm;
     uint8_t norm_kind;
     bool norm_each /* a weight per head */, after_rope, l2, temperature;
+    int32_t from; /* buffer where queries lie at every other head's place, or NO_BUFFER */
 };
 struct op_attn {
     int32_t sinks;
@@ -103,6 +106,15 @@ struct op_scan { /* width rows in heads of dim; one decay a head, or (dim 0) one
     uint32_t dt_at, b_at, c_at, z_at, state_at;
     uint32_t n_state, dim, n_group;
 };
+struct op_delta { /* width values in heads of dim; queries and keys come first in the same row */
+    int32_t a, bias, norm;
+    int32_t z, ba; /* buffers */
+    uint32_t z_at, state_at, n_state, dim, n_group;
+    bool paired; /* heads of a group are neighbours, and so are their beta and alpha */
+};
+struct op_gate {
+    uint32_t dim, stride; /* of a head in out and in */
+};
 
 struct op {
     uint8_t kind;
@@ -124,6 +136,8 @@ struct op {
         struct op_mix mix;
         struct op_conv conv;
         struct op_scan scan;
+        struct op_delta delta;
+        struct op_gate gate;
     };
 };
 

@@ -8,7 +8,8 @@ static const char *const op_names[OP_COUNT] = {
     [OP_ROWS] = "rows",       [OP_ROUTE] = "route",
     [OP_EXPERTS] = "experts", [OP_EXPERTS_DOWN] = "experts_down",
     [OP_MIX] = "mix",         [OP_CONV] = "conv",
-    [OP_SCAN] = "scan",
+    [OP_SCAN] = "scan",       [OP_DELTA] = "delta",
+    [OP_GATE] = "gate",
 };
 static const char *const norm_names[] = {
     [NORM_RMS] = "rms", [NORM_LAYER] = "layer", [NORM_LAYER_PLAIN] = "plain"};
@@ -134,6 +135,13 @@ static void details(struct sbuf *b, const struct weights *ws, const struct hpara
             sbuf_fmt(b, " %u heads of %u", op->width / op->scan.dim, op->scan.dim);
         sbuf_fmt(b, " states %u groups %u", op->scan.n_state, op->scan.n_group);
         weight(b, ws, "decay ", op->scan.a), weight(b, ws, "direct ", op->scan.d);
+        break;
+    case OP_DELTA:
+        sbuf_fmt(b, " %u heads of %u states %u groups %u%s", op->width / op->delta.dim,
+                 op->delta.dim, op->delta.n_state, op->delta.n_group,
+                 op->delta.paired ? " paired" : "");
+        weight(b, ws, "decay ", op->delta.a), weight(b, ws, "+ ", op->delta.bias);
+        weight(b, ws, "norm ", op->delta.norm);
         break;
     default:
         break;

@@ -50,6 +50,7 @@ uint64_t attn_partials(const struct model *m, const struct op *op);
 
 void conv_phase(struct runner *r, const struct op *op);
 void scan_phase(struct runner *r, const struct op *op);
+void delta_phase(struct runner *r, const struct op *op);
 
 uint32_t experts_phases(const struct op *op);
 void experts_phase(struct runner *r, const struct op *op, uint32_t phase);

@@ -110,7 +110,11 @@ static void one_row(const struct runner *r, const struct op *op, uint32_t t) {
         return;
     }
     const float *in = run_in(m, op) + t * run_stride(m, op->in);
-    if (op->kind == OP_NORM) {
+    if (op->kind == OP_GATE) {
+        size_t dim = op->gate.dim;
+        for (size_t at = 0; at < n; at += dim, in += op->gate.stride)
+            kern_glu(m->kern, UN_SIGMOID, out + at, in, out + at, dim);
+    } else if (op->kind == OP_NORM) {
         float *to = op->norm.add ? (float *)(void *)r->scratch : out;
         run_norm(m, op->norm.norm, to, in, n);
         if (op->norm.add) kern_add(m->kern, out, out, to, n);
@@ -169,6 +173,9 @@ void run_phase(struct runner *r, const struct op *op, uint32_t phase) {
         break;
     case OP_SCAN:
         scan_phase(r, op);
+        break;
+    case OP_DELTA:
+        delta_phase(r, op);
         break;
     default:
         rows_phase(r, op);

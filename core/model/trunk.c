@@ -97,6 +97,8 @@ static void attention(struct builder *b, struct norm_spec norm, int32_t in,
     uint32_t n_q = l->n_head * l->dim_k, n_k = l->n_kv_head * l->dim_k,
              n_v = l->n_kv_head * l->dim_v;
     int32_t w[3], bias[3] = {NO_WEIGHT, NO_WEIGHT, NO_WEIGHT};
+    /* twice the rows: every head's queries, then its output's gate */
+    bool gated = !b->rc && n_q && weights_axis(b->parts, W_Q, b->layer, NULL, 1) == 2 * (uint64_t)n_q;
     if (!b->rc && weights_has(b->parts, W_QKV, b->layer, NULL)) {
         uint32_t rows[3] = {n_q, n_k, n_v};
         b->rc = weights_add_fused(b->weights, b->parts, b->hp, W_QKV, b->layer, rows, 3, w, b->f);
@@ -106,14 +108,23 @@ static void attention(struct builder *b, struct norm_spec norm, int32_t in,
     } else {
         static const uint32_t ids[3] = {W_Q, W_K, W_V};
         for (int i = 0; i < 3; i++)
-            w[i] = build_weight(b, ids[i], true), bias[i] = build_weight(b, ids[i] + 1, false);
+            w[i] = build_weight(b, gated && !i ? (uint32_t)W_Q_GATED : ids[i], true),
+            bias[i] = gated ? NO_WEIGHT : build_weight(b, ids[i] + 1, false);
     }
     int32_t qkv = build_buffer(b, "qkv", (uint64_t)n_q + n_k + n_v),
             att = build_buffer(b, "att", (uint64_t)l->n_head * l->dim_v);
-    build_linear(b, "attn_qkv", norm, in, qkv, w, bias, 3, false);
+    struct op *op = build_linear(b, "attn_qkv", norm, in, qkv, w, bias, 3, false);
+    int32_t queries = NO_BUFFER;
+    if (gated) {
+        queries = build_buffer(b, "q_gate", 2 * (uint64_t)n_q);
+        op->linear.item[0].out = queries;
+        op->linear.item[1].out_at = n_q, op->linear.item[2].out_at = n_q + n_k;
+        build_reads(b, queries);
+    }
 
     struct op_heads heads = {.k_at = n_q,
                              .v_at = n_q + n_k,
+                             .from = queries,
                              .norm_kind = (uint8_t)b->hp->arch->norm,
                              .after_rope = b->hp->arch->qk_norm_after_rope};
     qk_norm(b, W_Q_NORM, qkv, 0, l->n_head, &heads.q_norm, &heads.norm_each);
@@ -121,12 +132,17 @@ static void attention(struct builder *b, struct norm_spec norm, int32_t in,
     heads.l2 = b->hp->arch->kq_l2_norm && l->rope != ROPE_NONE;
     heads.temperature =
         b->hp->temperature_scale > 0 && (!b->hp->arch->temperature_no_rope || l->rope == ROPE_NONE);
-    struct op *op = build_op(b, OP_HEADS, "heads", qkv, qkv, n_q + n_k + n_v);
+    op = build_op(b, OP_HEADS, "heads", qkv, qkv, n_q + n_k + n_v);
+    build_reads(b, queries);
     op->heads = heads;
 
     int32_t sinks = build_weight(b, W_ATTN_SINKS, false);
     op = build_op(b, OP_ATTN, "attn", qkv, att, l->n_head * l->dim_v);
     op->attn.sinks = sinks;
+    if (gated) {
+        op = build_op(b, OP_GATE, "attn_gate", queries, att, l->n_head * l->dim_v);
+        op->in_at = l->dim_k, op->gate = (struct op_gate){.dim = l->dim_v, .stride = 2 * l->dim_k};
+    }
 
     int32_t out = build_weight(b, W_ATTN_OUT, true),
             out_bias = build_weight(b, W_ATTN_OUT_B, false);

@@ -1,12 +1,15 @@
-/* Recurrent mixers of a block: Mamba, Mamba-2 and the gated short convolution of LFM2. */
+/* Recurrent mixers of a block: Mamba, Mamba-2, the gated delta net, and LFM2's short convolution. */
 #include "model/plan.h"
 #include "kern/kern_state.h"
 
 static const struct norm_spec no_norm = {.kind = -1, .w = NO_WEIGHT, .b = NO_WEIGHT};
 
 bool trunk_has_recurrent(const struct builder *b) {
-    return !b->rc && (weights_has(b->parts, W_SSM_IN, b->layer, NULL) ||
-                      weights_has(b->parts, W_SHORT_IN, b->layer, NULL));
+    static const uint32_t ids[] = {W_SSM_IN, W_SHORT_IN, W_DELTA_BA, W_DELTA_BETA};
+    bool has = false;
+    for (size_t i = 0; i < sizeof ids / sizeof *ids && !b->rc; i++)
+        has = has || weights_has(b->parts, ids[i], b->layer, NULL);
+    return has;
 }
 
 /* A vector of n elements, in whatever shape. */
@@ -146,10 +149,50 @@ static void short_conv(struct builder *b, struct norm_spec norm, int32_t in, int
     project(b, "conv_out", W_SHORT_OUT, no_norm, all, 0, out, add);
 }
 
+/* Qwen3-Next and Qwen 3.5 (Yang et al. 2024, Gated Delta Networks): as Mamba-2, groups share queries
+ * and keys. */
+static void delta_net(struct builder *b, struct norm_spec norm, int32_t in, int32_t out, bool add) {
+    const struct hparams *hp = b->hp;
+    uint32_t inner = hp->ssm_inner, heads = hp->ssm_rank, n_qk = 2 * hp->ssm_group * hp->ssm_state;
+    if (!sized(b, true)) return;
+    if (hp->ssm_state > DELTA_STATES_MOST) {
+        b->rc = fail(b->f, SOTTO_LIMIT, FAIL_NOWHERE, "ssm.state_size is %u; this engine takes %d",
+                     hp->ssm_state, DELTA_STATES_MOST);
+        return;
+    }
+    const uint32_t mixed[1] = {n_qk + inner}, twice[1] = {2 * heads};
+    int32_t w[2], ba[2];
+    bool paired = weights_has(b->parts, W_DELTA_BA, b->layer, NULL);
+    if (!parts_of(b, W_QKV, mixed, 1, w)) return;
+    w[1] = build_weight(b, W_DELTA_GATE, true);
+    if (paired && !parts_of(b, W_DELTA_BA, twice, 1, ba)) return;
+    if (!paired)
+        ba[0] = build_weight(b, W_DELTA_BETA, true), ba[1] = build_weight(b, W_DELTA_ALPHA, true);
+    if (!b->rc && w[0] < 0)
+        b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor blk.%u.attn_qkv.weight is missing",
+                     b->layer);
+    int32_t all = build_buffer(b, "qkvz", n_qk + 2 * (uint64_t)inner),
+            gates = build_buffer(b, "ba", twice[0]);
+    build_linear(b, "ssm_in", norm, in, all, w, NULL, 2, false);
+    build_linear(b, "ssm_ba", norm, in, gates, ba, NULL, paired ? 1 : 2, false);
+    convolve(b, all, 0, mixed[0]);
+    struct op_delta d = {.z = all, .ba = gates, .z_at = mixed[0], .dim = inner / heads};
+    d.n_state = hp->ssm_state, d.n_group = hp->ssm_group, d.paired = paired;
+    d.a = vector(b, W_SSM_A, heads, true), d.bias = vector(b, W_SSM_DT_B, heads, true);
+    d.norm = vector(b, W_SSM_NORM, d.dim, true);
+    d.state_at = build_state(b, (uint64_t)inner * d.n_state);
+    struct op *op = build_op(b, OP_DELTA, "delta", all, all, inner);
+    build_reads(b, gates);
+    op->out_at = n_qk, op->delta = d;
+    project(b, "ssm_out", W_SSM_OUT, no_norm, all, n_qk, out, add);
+}
+
 void trunk_recurrent(struct builder *b, struct norm_spec norm, int32_t in, int32_t out, bool add) {
     if (b->rc) return;
     if (weights_has(b->parts, W_SHORT_IN, b->layer, NULL))
         short_conv(b, norm, in, out, add);
+    else if (!weights_has(b->parts, W_SSM_IN, b->layer, NULL))
+        delta_net(b, norm, in, out, add);
     else if (weights_has(b->parts, W_SSM_X, b->layer, NULL))
         mamba(b, norm, in, out, add);
     else

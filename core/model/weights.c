@@ -22,7 +22,8 @@ enum axis {
     AX_STATE,
     AX_RANK,
     AX_TAPS,
-    AX_SHORT_TAPS
+    AX_SHORT_TAPS,
+    AX_Q2
 };
 enum { VECTOR = 1 };
 
@@ -101,6 +102,11 @@ static const struct weight_row table[W_COUNT] = {
     [W_SHORT_IN] = {"blk.%u.shortconv.in_proj.weight", {AX_EMBD, AX_ANY}, 0},
     [W_SHORT_CONV] = {"blk.%u.shortconv.conv.weight", {AX_SHORT_TAPS, AX_EMBD}, VECTOR},
     [W_SHORT_OUT] = {"blk.%u.shortconv.out_proj.weight", {AX_EMBD, AX_EMBD}, 0},
+    [W_Q_GATED] = {"blk.%u.attn_q.weight", {AX_EMBD, AX_Q2}, 0},
+    [W_DELTA_GATE] = {"blk.%u.attn_gate.weight", {AX_EMBD, AX_INNER}, 0},
+    [W_DELTA_BA] = {"blk.%u.ssm_ba.weight", {AX_EMBD, AX_ANY}, 0},
+    [W_DELTA_BETA] = {"blk.%u.ssm_beta.weight", {AX_EMBD, AX_RANK}, 0},
+    [W_DELTA_ALPHA] = {"blk.%u.ssm_alpha.weight", {AX_EMBD, AX_RANK}, 0},
 };
 
 enum { MAX_ROWS = 1 << 22 };
@@ -117,6 +123,8 @@ static uint64_t axis_size(const struct hparams *hp, uint32_t layer, uint8_t axis
         return hp->n_ctx_train;
     case AX_Q:
         return (uint64_t)l->n_head * l->dim_k;
+    case AX_Q2:
+        return 2 * (uint64_t)l->n_head * l->dim_k;
     case AX_K:
         return (uint64_t)l->n_kv_head * l->dim_k;
     case AX_V:

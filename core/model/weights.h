@@ -81,6 +81,11 @@ enum weight_id {
     W_SHORT_IN,
     W_SHORT_CONV,
     W_SHORT_OUT,
+    W_Q_GATED,
+    W_DELTA_GATE,
+    W_DELTA_BA,
+    W_DELTA_BETA,
+    W_DELTA_ALPHA,
     W_COUNT
 };
 

@@ -147,7 +147,8 @@ static void too_many_states_are_refused(const struct input *in, const char *name
 int main(int argc, char **argv) {
     native_heap_init(&heap);
     pool_init(&pool);
-    static const char *const names[] = {"mamba", "mamba2", "jamba", "falcon-h1", "lfm2", "nemotron_h"};
+    static const char *const names[] = {"mamba", "mamba2", "jamba", "falcon-h1", "lfm2", "nemotron_h",
+                                        "qwen3next", "qwen35"};
     if (argc < 2) check_skip("no folder of cases was given");
     for (size_t i = 0; argc > 1 && i < sizeof names / sizeof *names; i++) {
         struct input in = load(argv[1], "arch", names[i]);
