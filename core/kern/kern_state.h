@@ -16,8 +16,8 @@ enum {
 };
 
 /* out[t][c] = post(bias[c] + sum over j of w[c][j] * u[t + j + 1 - taps][c]), where u = x (* gate)
- * and inputs before the first token are the state's; post is silu, or a product with post[t][c]. out
- * may be x, gate or post. */
+ * and inputs before the first token are the state's; post is silu, or a product with post[t][c].
+ * out may be x, gate or post. */
 struct conv {
     const float *x, *gate, *post; /* [n_tokens][stride]; gate, post: or NULL */
     float *out;                   /* [n_tokens][out_stride] */

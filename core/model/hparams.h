@@ -25,7 +25,8 @@ enum rope_scaling { SCALING_NONE, SCALING_LINEAR, SCALING_YARN, SCALING_LONGROPE
 
 struct hparams {
     const struct arch *arch;
-    uint32_t n_layer, n_layer_draft /* more in the file, which only guess ahead */, n_embd, n_head, n_kv_head, n_vocab, n_ctx_train;
+    uint32_t n_layer, n_embd, n_head, n_kv_head, n_vocab, n_ctx_train;
+    uint32_t n_layer_draft; /* blocks behind n_layer, which only guess ahead */
     uint32_t dim_k, dim_v, n_ff;
     float norm_eps;
     /* rope */

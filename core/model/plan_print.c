@@ -162,7 +162,8 @@ void plan_print(const struct plan *p, const struct weights *ws, const struct hpa
     sbuf_fmt(out, "%s: %u blocks of %u, %u tokens, %u weights, %u floats of scratch a token\n",
              hp->arch->name, hp->n_layer, hp->n_embd, hp->n_vocab, ws->n,
              (unsigned)p->token_floats);
-    if (p->state_floats) sbuf_fmt(out, "%u floats of state a sequence\n", (unsigned)p->state_floats);
+    if (p->state_floats)
+        sbuf_fmt(out, "%u floats of state a sequence\n", (unsigned)p->state_floats);
     for (uint32_t i = 0; i < p->n_ops; i++) {
         const struct op *op = &p->ops[i];
         if (i == p->n_body) sbuf_str(out, "tail, for groups of rows:\n");

@@ -24,7 +24,8 @@ static void one_token(const struct model *m, const struct op *op, uint32_t head,
                 *gates = model_buffer(m, d->ba) + (size_t)t * run_stride(m, d->ba) + beta_at,
                 *z = model_buffer(m, d->z) + (size_t)t * run_stride(m, d->z) + d->z_at +
                      head * d->dim;
-    float *out = run_out(m, op) + (size_t)t * run_stride(m, op->out) + head * d->dim; /* the values */
+    /* the values lie where the outputs go */
+    float *out = run_out(m, op) + (size_t)t * run_stride(m, op->out) + head * d->dim;
     float q[DELTA_STATES_MOST], k[DELTA_STATES_MOST], beta = 1 / (1 + f_exp(-gates[0]));
     float alpha = gates[d->paired ? each : heads] + model_floats(m, d->bias)[head];
     float decay = f_exp(state_softplus(alpha) * model_floats(m, d->a)[head]);

@@ -5,7 +5,7 @@
 
 enum { CONV_CHANNELS = 16, SCAN_ROWS = 16, UNIT_WORK = 1 << 13 };
 
-/* Units of every segment, one after the other; at least so many in a chunk that it is worth taking. */
+/* Units of every segment, one after the other; a chunk has so many that it is worth taking. */
 static uint32_t chunk(const struct runner *r, uint32_t total, uint64_t unit_work) {
     const struct walk *w = &r->m->walk;
     uint64_t work = unit_work * (w->n_tokens / w->n_segments + 1);
@@ -23,8 +23,9 @@ void conv_phase(struct runner *r, const struct op *op) {
     while (run_take(r, step, total, &from, &to))
         while (from < to) {
             const struct segment *s = &w->segments[from / units];
-            uint32_t first = from % units, n = units - first < to - from ? units - first : to - from,
-                     end = (first + n) * CONV_CHANNELS;
+            uint32_t first = from % units, n = units - first;
+            if (n > to - from) n = to - from;
+            uint32_t end = (first + n) * CONV_CHANNELS;
             const float *row = model_buffer(m, op->in) + s->first * stride;
             struct conv conv = {
                 .x = row + op->in_at,

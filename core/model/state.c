@@ -60,7 +60,8 @@ static double value(const struct state_seq *own, uint32_t i) {
 }
 
 /* The checkpoint that is missed least, of those that may go; own->n where there is none. */
-static uint32_t least(const struct states *s, const struct state_seq *own, bool any, double *found) {
+static uint32_t least(const struct states *s, const struct state_seq *own, bool any,
+                      double *found) {
     uint32_t best = own->n;
     for (uint32_t i = 0; i + 1 < own->n; i++) {
         if (!any && s->pinned[own->marks[i].slot]) continue; /* where another sequence stands */
@@ -133,7 +134,8 @@ bool states_suffice(struct model *m) {
             const struct run_entry *e = &w->entries[i];
             if (!e->n_tokens) continue;
             if (sign < 0) need += 2; /* one read, one written */
-            if (e->seq->state.n) s->pinned[e->seq->state.marks[e->seq->state.n - 1].slot] += (uint32_t)sign;
+            const struct state_seq *own = &e->seq->state;
+            if (own->n) s->pinned[own->marks[own->n - 1].slot] += (uint32_t)sign;
         }
         for (uint32_t i = 0; sign < 0 && i < s->n_slots; i++) need += s->pinned[i] > 0;
     }

@@ -1,11 +1,11 @@
 /* States of recurrent layers: what a sequence carries beside the KV cache.
  *
- * A state is one run of floats that holds all recurrent layers at one position; it lies in a slot and
- * never changes once a piece has been walked: the next piece writes another slot. So a fork shares
- * slots, a piece that was given up leaves nothing behind, and old slots are the checkpoints that a
- * truncation goes back to. Invariant: a slot's count is the number of marks it stands in plus the
- * pieces that write it; `pinned` counts those that cannot be dropped (a sequence's newest, a piece's
- * own).
+ * A state is one run of floats that holds all recurrent layers at one position; it lies in a slot
+ * and never changes once a piece has been walked: the next piece writes another slot. So a fork
+ * shares slots, a piece that was given up leaves nothing behind, and old slots are the checkpoints
+ * that a truncation goes back to. Invariant: a slot's count is the number of marks it stands in
+ * plus the pieces that write it; `pinned` counts those that cannot be dropped (a sequence's newest,
+ * a piece's own).
  */
 #ifndef SOTTO_MODEL_STATE_H
 #define SOTTO_MODEL_STATE_H
@@ -49,7 +49,7 @@ struct model;
 void states_layout(struct states *s, uint64_t floats, uint32_t n_sequences, struct layout *l);
 void states_reset(struct states *s); /* once after states_layout gave memory */
 uint64_t states_bytes(const struct states *s);
-/* What a sequence reads (NULL: zeros) and what the piece under way writes, at one layer's offset. */
+/* What a sequence reads (NULL: zeros) and what the piece under way writes, at a layer's offset. */
 const float *state_from(const struct states *s, const struct state_seq *own, uint32_t at);
 float *state_to(const struct states *s, const struct state_seq *own, uint32_t at);
 
@@ -61,9 +61,10 @@ bool states_suffice(struct model *m);
 uint32_t state_cut(uint32_t position, uint32_t n);
 
 void state_init(struct state_seq *own);
-/* A slot for a piece; drops checkpoints of any of the n sequences for it. False where none can be had. */
+/* A slot for a piece; drops checkpoints of any of the n sequences for it. False where none can be
+ * had. */
 bool state_begin(struct states *s, struct state_seq *own, struct seq *seqs, uint32_t n);
-void state_give_up(struct states *s, struct state_seq *own); /* what state_begin took, if anything */
+void state_give_up(struct states *s, struct state_seq *own); /* what state_begin took, if any */
 /* The piece of positions [from, to) is done; last: of its entry. */
 void state_end(struct states *s, struct state_seq *own, uint32_t from, uint32_t to, bool last);
 /* Goes back to the newest checkpoint of at most n tokens; returns its position, 0 for the start. */

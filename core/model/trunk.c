@@ -98,7 +98,8 @@ static void attention(struct builder *b, struct norm_spec norm, int32_t in,
              n_v = l->n_kv_head * l->dim_v;
     int32_t w[3], bias[3] = {NO_WEIGHT, NO_WEIGHT, NO_WEIGHT};
     /* twice the rows: every head's queries, then its output's gate */
-    bool gated = !b->rc && n_q && weights_axis(b->parts, W_Q, b->layer, NULL, 1) == 2 * (uint64_t)n_q;
+    bool gated =
+        !b->rc && n_q && weights_axis(b->parts, W_Q, b->layer, NULL, 1) == 2 * (uint64_t)n_q;
     if (!b->rc && weights_has(b->parts, W_QKV, b->layer, NULL)) {
         uint32_t rows[3] = {n_q, n_k, n_v};
         b->rc = weights_add_fused(b->weights, b->parts, b->hp, W_QKV, b->layer, rows, 3, w, b->f);
@@ -238,7 +239,10 @@ static int32_t block(struct builder *b, int32_t x, bool last) {
     struct norm_spec ffn_norm = norm_of(b, W_FFN_NORM, a->ffn_norm, true);
     struct norm_spec post_ffn = post_norm_of(b, W_POST_FFN_NORM);
     bool mixes = has_mixer(b), feeds = has_ffn(b), both = mixes && feeds;
-    if (!mixes && !b->rc) ffn_norm = norm;
+    if (!both && !b->rc && (ffn_norm.kind >= 0 || mixes == feeds)) /* a norm between needs both */
+        b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE, "block %u has no %s", b->layer,
+                     mixes ? "feed-forward part" : "attention and no recurrent part");
+    if (!mixes) ffn_norm = norm;
     /* without a norm of its own, and none after attention, the FFN reads what attention reads */
     bool shared = both && norm.kind >= 0 && ffn_norm.kind < 0 && post_attn.kind < 0;
     bool parallel = both && (shared || hp->parallel);

@@ -1,4 +1,4 @@
-/* Recurrent mixers of a block: Mamba, Mamba-2, the gated delta net, and LFM2's short convolution. */
+/* Recurrent mixers of a block: Mamba, Mamba-2, the gated delta net, LFM2's short convolution. */
 #include "model/plan.h"
 #include "kern/kern_state.h"
 
@@ -149,9 +149,10 @@ static void short_conv(struct builder *b, struct norm_spec norm, int32_t in, int
     project(b, "conv_out", W_SHORT_OUT, no_norm, all, 0, out, add);
 }
 
-/* Qwen3-Next and Qwen 3.5 (Yang et al. 2024, Gated Delta Networks): as Mamba-2, groups share queries
- * and keys. */
-static void delta_net(struct builder *b, struct norm_spec norm, int32_t in, int32_t out, bool add) {
+/* Qwen3-Next and Qwen 3.5 (Yang et al. 2024, Gated Delta Networks): as in Mamba-2, groups share
+ * queries and keys. */
+static void delta_net(struct builder *b, struct norm_spec norm, int32_t in, int32_t out,
+                      bool add) {
     const struct hparams *hp = b->hp;
     uint32_t inner = hp->ssm_inner, heads = hp->ssm_rank, n_qk = 2 * hp->ssm_group * hp->ssm_state;
     if (!sized(b, true)) return;
@@ -169,8 +170,8 @@ static void delta_net(struct builder *b, struct norm_spec norm, int32_t in, int3
     if (!paired)
         ba[0] = build_weight(b, W_DELTA_BETA, true), ba[1] = build_weight(b, W_DELTA_ALPHA, true);
     if (!b->rc && w[0] < 0)
-        b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor blk.%u.attn_qkv.weight is missing",
-                     b->layer);
+        b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE,
+                     "the tensor blk.%u.attn_qkv.weight is missing", b->layer);
     int32_t all = build_buffer(b, "qkvz", n_qk + 2 * (uint64_t)inner),
             gates = build_buffer(b, "ba", twice[0]);
     build_linear(b, "ssm_in", norm, in, all, w, NULL, 2, false);

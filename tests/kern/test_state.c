@@ -88,7 +88,8 @@ static void conv_is_a_convolution(const struct conv_form *f) {
     CHECK(want.state[GUARD - 1] == 12345 && want.state[GUARD + n_state] == 12345,
           "%u taps: the state's neighbours were written", f->taps);
     for (uint32_t level = KERN_SCALAR; level <= KERN_RELAXED; level++)
-        for (uint32_t piece = 1; kern_get(level) && piece <= f->tokens; piece += piece > 3 ? 11 : 1) {
+        for (uint32_t piece = 1; kern_get(level) && piece <= f->tokens;
+             piece += piece > 3 ? 11 : 1) {
             run_conv(kern_get(level), f, piece, &got);
             CHECK(!memcmp(&got, &want, sizeof got), "conv of %u taps, level %u, pieces of %u",
                   f->taps, level, piece);
@@ -158,7 +159,8 @@ static void scan_is_the_recurrence(const struct scan_form *f) {
     CHECK(want.state[GUARD - 1] == 12345 && want.state[GUARD + f->rows * n] == 12345,
           "%u states: the state's neighbours were written", n);
     for (uint32_t level = KERN_SCALAR; level <= KERN_RELAXED; level++)
-        for (uint32_t piece = 1; kern_get(level) && piece <= f->tokens; piece += piece > 3 ? 11 : 1) {
+        for (uint32_t piece = 1; kern_get(level) && piece <= f->tokens;
+             piece += piece > 3 ? 11 : 1) {
             run_scan(kern_get(level), f, piece, &got);
             CHECK(!memcmp(&got, &want, sizeof got), "scan of %u states, level %u, pieces of %u", n,
                   level, piece);
@@ -185,8 +187,9 @@ int main(void) {
         {16, 32, TOKENS, true, false, false},     {6, 5, 7, false, false, true},
         {9, 7, TOKENS, true, true, true},         {8, 12, 5, false, true, false},
     };
-    for (size_t i = 0; i < sizeof convs / sizeof *convs; i++) fill(), conv_is_a_convolution(&convs[i]);
-    for (size_t i = 0; i < sizeof scans / sizeof *scans; i++) fill(), scan_is_the_recurrence(&scans[i]);
+    fill();
+    for (size_t i = 0; i < sizeof convs / sizeof *convs; i++) conv_is_a_convolution(&convs[i]);
+    for (size_t i = 0; i < sizeof scans / sizeof *scans; i++) scan_is_the_recurrence(&scans[i]);
     softplus_is_precise();
     return check_done();
 }
