@@ -49,7 +49,9 @@ struct model;
 void states_layout(struct states *s, uint64_t floats, uint32_t n_sequences, struct layout *l);
 void states_reset(struct states *s); /* once after states_layout gave memory */
 uint64_t states_bytes(const struct states *s);
-/* What a sequence reads (NULL: zeros) and what the piece under way writes, at a layer's offset. */
+/* What a sequence reads (NULL: zeros) and what the piece under way writes, at a layer's offset. The
+ * whole state is `floats` numbers at offset 0; one from elsewhere comes in by state_begin, filling
+ * state_to, and state_end from 0 to its position. */
 const float *state_from(const struct states *s, const struct state_seq *own, uint32_t at);
 float *state_to(const struct states *s, const struct state_seq *own, uint32_t at);
 

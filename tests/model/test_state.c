@@ -176,7 +176,7 @@ static void lies_get_a_sentence(const char *cases) {
         lie(&in, "mamba2.ssm.state_size", 4, 0xffffffff, "ssm.state_size");
         lie(&in, "mamba2.ssm.state_size", 4, 16, "ssm_");
         lie(&in, "mamba2.ssm.inner_size", 4, 0, "ssm.inner_size 0");
-        lie(&in, "mamba2.ssm.inner_size", 4, 64 + 64, "ssm_");
+        lie(&in, "mamba2.ssm.inner_size", 4, 44, "ssm_");
         lie(&in, "blk.0.ssm_", 0, 0x5f5f5f5f, "block 0 has no");
         lie(&in, "blk.1.ssm_out.w", 0, 0x5f5f5f5f, "blk.1.ssm_out.weight is missing");
     }
