@@ -46,7 +46,7 @@ static uint32_t type_of(const struct job *j, const struct gguf_tensor *t) {
     bool output = contains(t->name, "output.weight") && !contains(t->name, "attn");
     if (t->n_dims < 2 || !ends_with(t->name, ".weight") || contains(t->name, "norm") ||
         contains(t->name, "rope_freqs") || contains(t->name, "ffn_gate_inp") ||
-        contains(t->name, "ssm_conv1d"))
+        contains(t->name, "ssm_conv1d") || contains(t->name, "shortconv.conv."))
         return t->type;
     if (t->ne[1] == 1) return t->type;
     if (output || contains(t->name, "token_embd")) {

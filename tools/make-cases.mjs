@@ -8,6 +8,7 @@ import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { GgufWriter, align } from './gguf.mjs';
 import { fillWeights, randomNumbers } from './random-blocks.mjs';
+import { addMixer, recurrentKeys } from './recurrent-tensors.mjs';
 import { Reference } from './reference.mjs';
 
 /**
@@ -16,6 +17,8 @@ import { Reference } from './reference.mjs';
  * @property {number} embd @property {number} layers @property {number} ffn @property {number} heads
  * @property {number} kvHeads @property {number} headDim @property {number} ropeBase @property {number} eps
  * @property {'bpe' | 'spm'} vocab @property {boolean} tied @property {number} [window]
+ * @property {number[]} [kvLayers] key/value heads of each layer instead of kvHeads
+ * @property {import('./recurrent-tensors.mjs').Recurrent} [ssm] recurrent layers
  * @property {Record<string, string>} [types] of the matrices, by role; F32 where none is given
  */
 
@@ -25,6 +28,11 @@ const cases = [
   { group: 'arch', name: 'llama-spm-untied', arch: 'llama', note: 'output matrix of its own, SPM vocabulary', seed: 2, embd: 32, layers: 2, ffn: 56, heads: 2, kvHeads: 2, headDim: 16, ropeBase: 10000, eps: 1e-5, vocab: 'spm', tied: false },
   { group: 'arch', name: 'qwen2', arch: 'qwen2', note: 'biases of q, k and v', seed: 3, embd: 40, layers: 2, ffn: 72, heads: 4, kvHeads: 2, headDim: 10, ropeBase: 1000000, eps: 1e-6, vocab: 'bpe', tied: true },
   { group: 'arch', name: 'gemma3', arch: 'gemma3', note: 'layers 0-4 and 6 local (window 12, rope base 10000), layer 5 global', seed: 4, embd: 32, layers: 7, ffn: 40, heads: 2, kvHeads: 1, headDim: 16, ropeBase: 1000000, eps: 1e-6, vocab: 'spm', tied: true, window: 12 },
+  { group: 'arch', name: 'mamba', arch: 'mamba', note: 'time steps, B and C normalised, states no multiple of 8', seed: 7, embd: 24, layers: 2, ffn: 0, heads: 0, kvHeads: 0, headDim: 0, ropeBase: 10000, eps: 1e-5, vocab: 'bpe', tied: true, ssm: { conv: 4, inner: 40, state: 12, rank: 3, norms: true } },
+  { group: 'arch', name: 'mamba2', arch: 'mamba2', note: 'two groups, heads of 10', seed: 8, embd: 28, layers: 2, ffn: 0, heads: 0, kvHeads: 0, headDim: 0, ropeBase: 10000, eps: 1e-5, vocab: 'bpe', tied: true, ssm: { conv: 4, inner: 40, state: 24, rank: 4, groups: 2 } },
+  { group: 'arch', name: 'falcon-h1', arch: 'falcon-h1', note: 'attention and Mamba-2 side by side', seed: 9, embd: 24, layers: 2, ffn: 40, heads: 3, kvHeads: 1, headDim: 8, ropeBase: 100000, eps: 1e-5, vocab: 'bpe', tied: true, ssm: { conv: 3, inner: 32, state: 16, rank: 4, groups: 1 } },
+  { group: 'arch', name: 'lfm2', arch: 'lfm2', note: 'short convolutions and one layer of attention', seed: 10, embd: 24, layers: 3, ffn: 32, heads: 3, kvHeads: 0, kvLayers: [0, 1, 0], headDim: 8, ropeBase: 1000000, eps: 1e-5, vocab: 'bpe', tied: true, ssm: { conv: 3 } },
+  { group: 'arch', name: 'qwen35', arch: 'qwen35', note: 'gated delta nets, every second layer attention with a gate', seed: 11, embd: 24, layers: 2, ffn: 32, heads: 3, kvHeads: 1, headDim: 8, ropeBase: 1000000, eps: 1e-6, vocab: 'bpe', tied: true, ssm: { conv: 4, inner: 32, state: 12, rank: 4, groups: 2, period: 2 } },
   {
     group: 'quantmodel', name: 'llama-k-mix', arch: 'llama', note: 'every matrix of a layer in another type', seed: 5, embd: 256, layers: 1, ffn: 256, heads: 4, kvHeads: 1, headDim: 64, ropeBase: 10000, eps: 1e-5, vocab: 'bpe', tied: true,
     types: { embd: 'Q6_K', q: 'Q4_K', k: 'Q5_K', v: 'Q8_0', o: 'Q3_K', gate: 'Q2_K', up: 'Q4_K', down: 'Q6_K' },
@@ -122,10 +130,14 @@ function makeModel(c) {
           'attention.value_length': c.headDim,
           'attention.sliding_window': c.window ?? 0,
         }
-      : { 'rope.dimension_count': c.headDim }),
+      : c.heads
+        ? { 'rope.dimension_count': c.headDim }
+        : {}),
+    ...(c.ssm ? recurrentKeys(c.ssm) : {}),
   };
   for (const [key, value] of Object.entries(metadata)) {
-    if (/epsilon|freq_base/.test(key)) w.f32(`${a}.${key}`, value);
+    if (key === 'attention.head_count_kv' && c.kvLayers) w.numbers(`${a}.${key}`, Int32Array.from(c.kvLayers));
+    else if (/epsilon|freq_base/.test(key)) w.f32(`${a}.${key}`, value);
     else w.u32(`${a}.${key}`, value);
   }
   const vocab = c.vocab === 'bpe' ? addBpe(w) : addSpm(w);
@@ -133,22 +145,32 @@ function makeModel(c) {
   const matrix = (name, role, row, rows) => w.tensor(`${name}.weight`, c.types?.[role] ?? 'F32', [row, rows]);
   /** @param {string} name @param {number} n */
   const vector = (name, n) => w.tensor(name, 'F32', [n]);
-  const [q, kv] = [c.heads * c.headDim, c.kvHeads * c.headDim];
+  const q = c.heads * c.headDim;
+  /** @param {string} at @param {number} kv rows of the keys */
+  const addAttention = (at, kv) => {
+    matrix(`${at}attn_q`, 'q', c.embd, c.ssm?.period ? 2 * q : q);
+    matrix(`${at}attn_k`, 'k', c.embd, kv);
+    matrix(`${at}attn_v`, 'v', c.embd, kv);
+    if (a === 'qwen2') for (const [name, n] of /** @type {[string, number][]} */ ([['q', q], ['k', kv], ['v', kv]])) vector(`${at}attn_${name}.bias`, n); // prettier-ignore
+    if (a === 'gemma3' || a === 'lfm2' || c.ssm?.period) for (const name of ['q', 'k']) vector(`${at}attn_${name}_norm.weight`, c.headDim); // prettier-ignore
+    matrix(`${at}attn_output`, 'o', q, c.embd);
+  };
   matrix('token_embd', 'embd', c.embd, vocab);
-  vector('output_norm.weight', c.embd);
+  vector(a === 'lfm2' ? 'token_embd_norm.weight' : 'output_norm.weight', c.embd);
   if (!c.tied) matrix('output', 'output', c.embd, vocab);
   if (c.name.includes('ropefreqs')) vector('rope_freqs.weight', c.headDim / 2);
   for (let i = 0; i < c.layers; i++) {
     const at = `blk.${i}.`;
     vector(`${at}attn_norm.weight`, c.embd);
-    matrix(`${at}attn_q`, 'q', c.embd, q);
-    matrix(`${at}attn_k`, 'k', c.embd, kv);
-    matrix(`${at}attn_v`, 'v', c.embd, kv);
-    if (a === 'qwen2') for (const [name, n] of /** @type {[string, number][]} */ ([['q', q], ['k', kv], ['v', kv]])) vector(`${at}attn_${name}.bias`, n); // prettier-ignore
-    if (a === 'gemma3') for (const name of ['q', 'k']) vector(`${at}attn_${name}_norm.weight`, c.headDim);
-    matrix(`${at}attn_output`, 'o', q, c.embd);
+    const kvHeads = c.kvLayers?.[i] ?? c.kvHeads;
+    const kv = kvHeads * c.headDim;
+    const period = c.ssm?.period;
+    const attends = period ? (i + 1) % period === 0 : kvHeads > 0;
+    if (c.ssm && !(attends && (period || !c.ssm.inner))) addMixer(w, at, c.ssm, c.embd);
+    if (attends) addAttention(at, kv);
+    if (!c.ffn) continue;
     if (a === 'gemma3') vector(`${at}post_attention_norm.weight`, c.embd);
-    vector(`${at}ffn_norm.weight`, c.embd);
+    vector(`${at}${period ? 'post_attention' : 'ffn'}_norm.weight`, c.embd);
     matrix(`${at}ffn_gate`, 'gate', c.embd, c.ffn);
     matrix(`${at}ffn_up`, 'up', c.embd, c.ffn);
     matrix(`${at}ffn_down`, 'down', c.ffn, c.embd);
@@ -165,7 +187,8 @@ function makeModel(c) {
       random,
       flat ? 0.1 : (t.name.startsWith('token_embd') ? 2 : 1.5) / Math.sqrt(t.shape[0]),
     );
-    if (flat && t.name.includes('norm'))
+    if (/ssm_a$/.test(t.name)) for (let i = 0; i < bytes.length; i += 4) bytes.writeFloatLE(-0.05 - Math.abs(bytes.readFloatLE(i)), i); // prettier-ignore
+    if ((flat && t.name.includes('norm')) || /ssm_(d|norm\.weight)$/.test(t.name))
       for (let i = 0; i < bytes.length; i += 4) bytes.writeFloatLE(bytes.readFloatLE(i) + 1, i);
     if (t.name === 'rope_freqs.weight') for (let i = 0; i < bytes.length; i += 4) bytes.writeFloatLE(1 + i / 4, i);
     bytes.copy(data, t.offset);

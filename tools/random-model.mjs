@@ -10,6 +10,7 @@ import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { GgufWriter, align, readKeys, stringsOf, tensorTypes, types } from './gguf.mjs';
 import { fillWeights, randomNumbers } from './random-blocks.mjs';
+import { addMixer, recurrentKeys } from './recurrent-tensors.mjs';
 
 /**
  * @typedef {object} Shape
@@ -21,6 +22,8 @@ import { fillWeights, randomNumbers } from './random-blocks.mjs';
  * @property {boolean} [postNorm] @property {number} [window] @property {number} [ropeFactor] of the llama 3 kind
  * @property {boolean} [noPreNorm] no norm before a part @property {boolean} [wideNorm] q and k normed over all heads
  * @property {number[]} [softcap] of attention and of the logits
+ * @property {import('./recurrent-tensors.mjs').Recurrent} [ssm] recurrent layers @property {number[]} [attention] the
+ *   layers that have it, where others are recurrent (absent with ssm: all have both; empty: none)
  * @property {number} [trainedContext] before LongRoPE: there are long and short factors
  */
 
@@ -45,6 +48,10 @@ export const shapes = {
   'olmo-2-1b': { arch: 'olmo2', embd: 2048, layers: 16, ffn: 8192, heads: 16, kvHeads: 16, headDim: 128, vocab: 100352, context: 4096, eps: 1e-6, ropeBase: 5e5, postNorm: true, noPreNorm: true, wideNorm: true },
   'phi-3-mini-128k': { arch: 'phi3', embd: 3072, layers: 32, ffn: 8192, heads: 32, kvHeads: 32, headDim: 96, vocab: 32064, context: 131072, eps: 1e-5, ropeBase: 1e4, fused: true, trainedContext: 4096 },
   'phi-3-mini': { arch: 'phi3', embd: 3072, layers: 32, ffn: 8192, heads: 32, kvHeads: 32, headDim: 96, vocab: 32064, context: 4096, eps: 1e-5, ropeBase: 1e4, fused: true, window: 2047 },
+  'mamba-130m': { arch: 'mamba', embd: 768, layers: 24, ffn: 0, heads: 0, kvHeads: 0, headDim: 0, vocab: 50280, context: 2048, eps: 1e-5, ropeBase: 1e4, tied: true, attention: [], ssm: { conv: 4, inner: 1536, state: 16, rank: 48 } },
+  'mamba2-130m': { arch: 'mamba2', embd: 768, layers: 24, ffn: 0, heads: 0, kvHeads: 0, headDim: 0, vocab: 50288, context: 2048, eps: 1e-5, ropeBase: 1e4, tied: true, attention: [], ssm: { conv: 4, inner: 1536, state: 128, rank: 24, groups: 1 } },
+  'lfm2-350m': { arch: 'lfm2', embd: 1024, layers: 16, ffn: 4608, heads: 16, kvHeads: 8, headDim: 64, vocab: 65536, context: 128000, eps: 1e-5, ropeBase: 1e6, tied: true, qkNorm: true, attention: [2, 5, 8, 10, 12, 14], ssm: { conv: 3 } },
+  'falcon-h1-0.5b': { arch: 'falcon-h1', embd: 1024, layers: 36, ffn: 2048, heads: 8, kvHeads: 2, headDim: 64, vocab: 32784, context: 16384, eps: 1e-5, ropeBase: 1e11, ssm: { conv: 4, inner: 1536, state: 128, rank: 24, groups: 1 } },
 }; // prettier-ignore
 
 /** The type of a matrix whose rows a super-block of 256 does not divide. @type {Record<string, string>} */
@@ -78,14 +85,34 @@ function addTensors(s, mix, w) {
   const matrix = (name, role, row, rows, layer = 0) => w.tensor(name, typeOf(mix, role, row, layer, s), [row, rows]);
   /** @param {string} name @param {number} n */
   const vector = (name, n) => w.tensor(name, 'F32', [n]);
+  /** @param {number} i layer */
+  const addFfn = (i) => {
+    const at = `blk.${i}.`;
+    if (!s.noPreNorm) vector(`${at}ffn_norm.weight`, s.embd);
+    if (s.fused) {
+      matrix(`${at}ffn_up.weight`, 'up', s.embd, 2 * s.ffn, i);
+    } else {
+      matrix(`${at}ffn_gate.weight`, 'gate', s.embd, s.ffn, i);
+      matrix(`${at}ffn_up.weight`, 'up', s.embd, s.ffn, i);
+    }
+    matrix(`${at}ffn_down.weight`, 'down', s.ffn, s.embd, i);
+    if (s.postNorm) vector(`${at}post_ffw_norm.weight`, s.embd);
+  };
   matrix('token_embd.weight', 'embd', s.embd, s.vocab);
-  vector('output_norm.weight', s.embd);
+  vector(s.ssm && !s.ssm.inner ? 'token_embd_norm.weight' : 'output_norm.weight', s.embd);
   if (!s.tied) matrix('output.weight', 'output', s.embd, s.vocab);
   if (s.ropeFactor) vector('rope_freqs.weight', s.headDim / 2);
   if (s.trainedContext) for (const kind of ['long', 'short']) vector(`rope_factors_${kind}.weight`, s.headDim / 2);
   for (let i = 0; i < s.layers; i++) {
     const at = `blk.${i}.`;
+    const attends = s.attention?.includes(i) ?? true;
     if (!s.noPreNorm) vector(`${at}attn_norm.weight`, s.embd);
+    if (s.ssm && (!attends || !s.attention))
+      addMixer(w, at, s.ssm, s.embd, (role, row) => typeOf(mix, role, row, i, s));
+    if (!attends) {
+      if (s.ffn) addFfn(i);
+      continue;
+    }
     if (s.fused) {
       matrix(`${at}attn_qkv.weight`, 'qkv', s.embd, q + 2 * kv, i);
     } else {
@@ -98,15 +125,7 @@ function addTensors(s, mix, w) {
     if (s.wideNorm) for (const [name, n] of /** @type {[string, number][]} */ ([['q', q], ['k', kv]])) vector(`${at}attn_${name}_norm.weight`, n); // prettier-ignore
     matrix(`${at}attn_output.weight`, 'o', q, s.embd, i);
     if (s.postNorm) vector(`${at}post_attention_norm.weight`, s.embd);
-    if (!s.noPreNorm) vector(`${at}ffn_norm.weight`, s.embd);
-    if (s.fused) {
-      matrix(`${at}ffn_up.weight`, 'up', s.embd, 2 * s.ffn, i);
-    } else {
-      matrix(`${at}ffn_gate.weight`, 'gate', s.embd, s.ffn, i);
-      matrix(`${at}ffn_up.weight`, 'up', s.embd, s.ffn, i);
-    }
-    matrix(`${at}ffn_down.weight`, 'down', s.ffn, s.embd, i);
-    if (s.postNorm) vector(`${at}post_ffw_norm.weight`, s.embd);
+    addFfn(i);
   }
 }
 
@@ -120,13 +139,19 @@ function addKeys(s, name, w) {
   w.u32(`${a}.block_count`, s.layers);
   w.u32(`${a}.feed_forward_length`, s.ffn);
   w.u32(`${a}.attention.head_count`, s.heads);
-  w.u32(`${a}.attention.head_count_kv`, s.kvHeads);
+  if (s.attention?.length)
+    w.numbers(
+      `${a}.attention.head_count_kv`,
+      Int32Array.from({ length: s.layers }, (_, i) => (s.attention?.includes(i) ? s.kvHeads : 0)),
+    );
+  else w.u32(`${a}.attention.head_count_kv`, s.kvHeads);
+  if (s.ssm) for (const [key, value] of Object.entries(recurrentKeys(s.ssm))) w.u32(`${a}.${key}`, value);
   w.f32(`${a}.attention.layer_norm_rms_epsilon`, s.eps);
-  if (a !== 'phi3') {
+  if (a !== 'phi3' && s.heads) {
     w.u32(`${a}.attention.key_length`, s.headDim);
     w.u32(`${a}.attention.value_length`, s.headDim);
   }
-  if (!a.startsWith('gemma')) w.u32(`${a}.rope.dimension_count`, s.headDim);
+  if (!a.startsWith('gemma') && s.heads) w.u32(`${a}.rope.dimension_count`, s.headDim);
   w.f32(`${a}.rope.freq_base`, s.ropeBase);
   if (a === 'phi3') w.u32(`${a}.rope.scaling.original_context_length`, s.trainedContext ?? s.context);
   if (s.trainedContext) {
@@ -255,6 +280,8 @@ export function writeRandomModel(name, mix, out, { vocab, layers, context, seed 
         const bytes = buffer.subarray(0, Math.min(part, t.bytes - at));
         if (isVector && t.name.includes('norm'))
           for (let i = 0; i < bytes.length; i += 4) bytes.writeFloatLE(0.9 + random() / 2 ** 32 / 5, i);
+        else if (t.name.endsWith('ssm_a'))
+          for (let i = 0; i < bytes.length; i += 4) bytes.writeFloatLE(-random() / 2 ** 28, i); // 0 to -16
         else fillWeights(t.type.name, bytes, random, isVector ? 0.02 : 1 / Math.sqrt(t.shape[0]));
         fs.writeSync(file, bytes, 0, bytes.length, place + at);
       }

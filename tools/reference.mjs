@@ -1,8 +1,10 @@
 // A model in double precision, written for reading: what the engine's logits are compared with where no other
-// implementation is at hand. Knows llama, qwen2 and gemma3; shares no code with the engine.
+// implementation is at hand. Knows llama, qwen2, gemma3 and the recurrent mixers of reference-recurrent.mjs; shares no
+// code with the engine.
 
-import { readGguf, scalarOf } from './gguf.mjs';
+import { readGguf, scalarOf, types } from './gguf.mjs';
 import { decoders } from './reference-blocks.mjs';
+import { recurrentMixer } from './reference-recurrent.mjs';
 
 /** @typedef {{ row: number, data: Float64Array, blocks: boolean }} Matrix rows of `row` numbers; blocks: was quantized */
 
@@ -26,6 +28,8 @@ export class Reference {
   #tensors = new Map();
   /** @type {{ k: Float64Array[], v: Float64Array[] }[]} positions of each layer */
   #cache = [];
+  /** @type {import('./reference-recurrent.mjs').State[]} of each recurrent layer */
+  #states = [];
   #arch;
   #keys;
 
@@ -49,6 +53,12 @@ export class Reference {
     const value = scalarOf(this.#keys.get(`${this.#arch}.${key}`)) ?? missing;
     if (typeof value !== 'number') throw new Error(`no ${key}`);
     return value;
+  }
+
+  /** A number that may be one for each layer. @param {string} key @param {number} layer */
+  #layered(key, layer) {
+    const value = this.#keys.get(`${this.#arch}.${key}`);
+    return value?.type === types.array ? value.raw.readInt32LE(12 + 4 * layer) : this.#number(key, 0);
   }
 
   /** x * weight / rms(x), in pieces as long as the weight. @param {Float64Array} x @param {string} name */
@@ -83,17 +93,23 @@ export class Reference {
   #attention(layer, position, x) {
     const at = `blk.${layer}.`;
     const heads = this.#number('attention.head_count');
-    const kvHeads = this.#number('attention.head_count_kv');
-    const q = this.#norm(this.#linear(`${at}attn_q`, x), `${at}attn_q_norm.weight`);
+    const kvHeads = this.#layered('attention.head_count_kv', layer);
+    const width = this.#tensors.get(`${at}attn_output.weight`)?.row ?? 0;
+    const all = this.#linear(`${at}attn_q`, x);
+    const gated = all.length === 2 * width; // every head's queries, then its gate
+    /** @param {number} part */
+    const half = (part) => all.filter((_, i) => Math.floor(i / (width / heads)) % 2 === part);
+    const q = this.#norm(gated ? half(0) : all, `${at}attn_q_norm.weight`);
     const k = this.#norm(this.#linear(`${at}attn_k`, x), `${at}attn_k_norm.weight`);
     const v = this.#linear(`${at}attn_v`, x);
     const dim = q.length / heads;
     const local = this.#arch === 'gemma3' && layer % 6 !== 5;
     const base = local ? 10000 : this.#number('rope.freq_base', 10000);
     const factors = this.#tensors.get('rope_freqs.weight')?.data;
+    const turned = this.#number('rope.dimension_count', dim);
     for (const part of [q, k]) {
       for (let h = 0; h < part.length; h += dim)
-        rope(part.subarray(h, h + dim), position, base, this.#arch !== 'llama', factors);
+        rope(part.subarray(h, h + turned), position, base, this.#arch !== 'llama', factors);
     }
     const cache = (this.#cache[layer] ??= { k: [], v: [] });
     cache.k[position] = k;
@@ -115,7 +131,27 @@ export class Reference {
         for (let i = 0; i < dim; i++) out[h * dim + i] += (w / sum) * cache.v[first + j][shared + i];
       });
     }
-    return this.#linear(`${at}attn_output`, out);
+    const gate = gated ? half(1) : null;
+    return this.#linear(`${at}attn_output`, gate ? out.map((v, i) => v / (1 + Math.exp(-gate[i]))) : out);
+  }
+
+  /** Attention, a recurrent mixer, or the sum of both. @param {number} layer @param {number} position @param {Float64Array} x */
+  #mixer(layer, position, x) {
+    const at = `blk.${layer}.`;
+    const parts = [];
+    if (this.#tensors.has(`${at}attn_q.weight`)) parts.push(this.#attention(layer, position, x));
+    if (['ssm_in', 'ssm_beta', 'shortconv.in_proj'].some((name) => this.#tensors.has(`${at}${name}.weight`))) {
+      const state = (this.#states[layer] ??= { past: [], scan: new Float64Array(0) });
+      /** @type {import('./reference-recurrent.mjs').View} */
+      const view = {
+        linear: (name, v) => this.#linear(name, v),
+        norm: (v, name) => this.#norm(v, name),
+        tensor: (name) => this.#tensors.get(name)?.data,
+        number: (key, missing) => this.#number(key, missing),
+      };
+      parts.push(recurrentMixer(view, at, state, x));
+    }
+    return parts.reduce((sum, part) => sum.map((v, i) => v + part[i]));
   }
 
   /** Logits of one token at a position; positions come in order. @param {number} token @param {number} position */
@@ -128,20 +164,19 @@ export class Reference {
     const add = (/** @type {Float64Array} */ y) => x.forEach((v, i) => (x[i] = v + y[i]));
     for (let layer = 0; layer < this.#number('block_count'); layer++) {
       const at = `blk.${layer}.`;
-      add(
-        this.#norm(
-          this.#attention(layer, position, this.#norm(x, `${at}attn_norm.weight`)),
-          `${at}post_attention_norm.weight`,
-        ),
-      );
-      const input = this.#norm(x, `${at}ffn_norm.weight`);
+      // A file without an FFN norm calls it the norm after attention.
+      const own = this.#tensors.has(`${at}ffn_norm.weight`);
+      const mixed = this.#mixer(layer, position, this.#norm(x, `${at}attn_norm.weight`));
+      add(own ? this.#norm(mixed, `${at}post_attention_norm.weight`) : mixed);
+      if (!this.#tensors.has(`${at}ffn_up.weight`)) continue;
+      const input = this.#norm(x, `${at}${own ? 'ffn' : 'post_attention'}_norm.weight`);
       const up = this.#linear(`${at}ffn_up`, input);
       const inner = this.#linear(`${at}ffn_gate`, input).map((v, i) => (gemma ? gelu(v) : silu(v)) * up[i]);
       add(this.#norm(this.#linear(`${at}ffn_down`, inner), `${at}post_ffw_norm.weight`));
     }
     return this.#linear(
       this.#tensors.has('output.weight') ? 'output' : 'token_embd',
-      this.#norm(x, 'output_norm.weight'),
+      this.#norm(x, this.#tensors.has('output_norm.weight') ? 'output_norm.weight' : 'token_embd_norm.weight'),
     );
   }
 }

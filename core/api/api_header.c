@@ -192,7 +192,8 @@ static void describe_memory(struct sbuf *b, const struct model *m, uint64_t need
              m->options.exact ? "exact" : "fast");
     sbuf_fmt(b, ",\"memory\":{\"need\":%llu,\"weights\":%llu,\"cache\":%llu,\"scratch\":%llu",
              (unsigned long long)need, (unsigned long long)m->weight_bytes,
-             (unsigned long long)kv_bytes(&m->kv), (unsigned long long)m->scratch_bytes);
+             (unsigned long long)(kv_bytes(&m->kv) + states_bytes(&m->states)),
+             (unsigned long long)m->scratch_bytes);
 }
 
 void api_info(struct sbuf *b, const sotto_header *h, const struct model *m, uint64_t need,

@@ -5,13 +5,13 @@
 #include "kern/mm_relaxed.h"
 
 static const struct kern tables[] = {
-    {KERN_SCALAR, &kern_mm_scalar, &kern_attn_scalar, &kern_vec_scalar},
+    {KERN_SCALAR, &kern_mm_scalar, &kern_attn_scalar, &kern_vec_scalar, &kern_state_scalar},
 #ifdef KERN_SIMD128
-    {KERN_SIMD, &kern_mm_simd, &kern_attn_simd, &kern_vec_simd},
+    {KERN_SIMD, &kern_mm_simd, &kern_attn_simd, &kern_vec_simd, &kern_state_simd},
 #endif
 #ifdef KERN_RELAXED128 /* only integer products may be relaxed: the rest is the SIMD level's */
-    {KERN_RELAXED, &kern_mm_relaxed[0], &kern_attn_simd, &kern_vec_simd},
-    {KERN_RELAXED, &kern_mm_relaxed[1], &kern_attn_simd, &kern_vec_simd},
+    {KERN_RELAXED, &kern_mm_relaxed[0], &kern_attn_simd, &kern_vec_simd, &kern_state_simd},
+    {KERN_RELAXED, &kern_mm_relaxed[1], &kern_attn_simd, &kern_vec_simd, &kern_state_simd},
 #endif
 };
 enum { N_TABLES = sizeof tables / sizeof *tables };

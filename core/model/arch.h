@@ -56,6 +56,7 @@ struct arch {
     float local_rope_base;    /* > 0: windowed layers rotate with this base and without scaling */
     bool local_rope_unscaled; /* windowed layers rotate without scaling */
     enum layer_set no_rope;
+    bool rope_by_key; /* rope.scaling.finetuned false: no layer rotates */
     uint32_t attn_scale_layers; /* files of so many blocks scale queries by 1/sqrt(embd / heads) */
     bool alibi;                 /* a slope per head instead of rotation */
     float alibi_default;        /* max bias where the file has no key */
@@ -65,6 +66,9 @@ struct arch {
     float temperature_scale;    /* … a (the file's keys come first) … */
     uint8_t temperature_offset; /* … and offset */
     bool temperature_no_rope;   /* only in layers without rope */
+
+    uint8_t attention_period;   /* every n-th layer attends, the others are recurrent (the file's
+                                   keys come first); 0: those with key/value heads do */
 
     /* experts */
     enum moe_gate moe_gate;

@@ -12,7 +12,10 @@
                     X(hunyuan_moe) X(minimax_m2) X(seed_oss) X(smallthinker) X(plm) X(minicpm3) X(exaone) X(exaone4) X(internlm2)     \
                         X(baichuan) X(xverse) X(orion) X(nemotron) X(stablelm) X(starcoder)        \
                             X(starcoder2) X(codeshell) X(refact) X(command_r) X(cohere2) X(dbrx)   \
-                                X(falcon) X(gptneox) X(gpt2) X(bloom) X(mpt)
+                                X(falcon) X(gptneox) X(gpt2) X(bloom) X(mpt)                       \
+                                    X(mamba) X(mamba2) X(jamba) X(granitehybrid) X(falcon_h1)      \
+                                        X(lfm2) X(lfm2moe) X(nemotron_h) X(qwen3next) X(qwen35)    \
+                                            X(qwen35moe)
 
 #define X(name) extern const struct arch arch_##name;
 ARCHS(X)

@@ -48,6 +48,12 @@ static const struct key_row rows[] = {
     U32("expert_group_count", n_group, false, 0, 0, MAX_EXPERTS),
     U32("expert_group_used_count", n_group_used, false, 0, 0, MAX_EXPERTS),
     F32("expert_weights_scale", moe_scale, 0, 0, 1e6),
+    U32("ssm.conv_kernel", ssm_conv, false, 0, 0, 16),
+    U32("ssm.inner_size", ssm_inner, false, 0, 0, 1 << 17),
+    U32("ssm.state_size", ssm_state, false, 0, 0, 1 << 12),
+    U32("ssm.time_step_rank", ssm_rank, false, 0, 0, 1 << 16),
+    U32("ssm.group_count", ssm_group, false, 1, 0, 1 << 12),
+    U32("shortconv.l_cache", short_conv, false, 0, 0, 16),
     F32("embedding_scale", embd_scale, 0, 0, 1e6),
     F32("residual_scale", residual_scale, 0, 0, 1e6),
     F32("logit_scale", logit_scale, 0, 0, 1e6),
@@ -213,13 +219,27 @@ static int share_kv(struct reader *r, const struct hparams *hp, uint32_t i) {
     return SOTTO_OK;
 }
 
+/* False where the record or the file makes layer i recurrent though it names key/value heads. */
+static bool attends(struct reader *r, const struct hparams *hp, uint32_t i) {
+    if (!hp->arch->attention_period) return true;
+    const struct gguf_kv *list = gguf_find(r->g, full_key(r, "attention.recurrent_layers"));
+    if (list && list->type == GGUF_ARRAY && i < list->count) return gguf_num_at(r->g, list, i) == 0;
+    uint64_t period =
+        gguf_u64(r->g, full_key(r, "full_attention_interval"), hp->arch->attention_period);
+    return period && (i + 1) % period == 0;
+}
+
 static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
     struct layer_hp *l = &hp->layers[i];
-    int rc = read_layered(r, hp, "attention.head_count", i, true, 0, 1, 1024, &l->n_head);
+    bool recurrent = hparams_recurrent(hp); /* layers may be without attention */
+    uint32_t least = recurrent ? 0 : 1;
+    int rc = read_layered(r, hp, "attention.head_count", i, !recurrent, 0, least, 1024, &l->n_head);
     if (!rc)
-        rc = read_layered(r, hp, "attention.head_count_kv", i, false, l->n_head, 1, 1024,
+        rc = read_layered(r, hp, "attention.head_count_kv", i, false, l->n_head, least, 1024,
                           &l->n_kv_head);
-    if (rc) return rc;
+    if (!rc && !l->n_head)
+        rc = read_layered(r, hp, "feed_forward_length", i, false, 0, 0, 1 << 20, &l->n_ff);
+    if (rc || !l->n_head) return l->n_kv_head = 0, l->rope = ROPE_NONE, rc;
     uint32_t head = hp->n_embd / l->n_head;
     l->window = is_windowed(r, hp, i) ? hp->window : 0;
     rc = read_layered(r, hp, "attention.key_length", i, false, head, 1, MAX_HEAD_DIM, &l->dim_k);
@@ -237,17 +257,20 @@ static int read_layer(struct reader *r, struct hparams *hp, uint32_t i) {
         return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
                     "%u embeddings over %u heads give heads of %u; 1 to %d are possible",
                     hp->n_embd, l->n_head, l->dim_k, MAX_HEAD_DIM);
-    if (l->n_head % l->n_kv_head)
+    if (l->n_kv_head && l->n_head % l->n_kv_head)
         return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
                     "attention.head_count %u is no multiple of attention.head_count_kv %u",
                     l->n_head, l->n_kv_head);
-    if (l->n_rot > l->dim_k || l->n_rot % 2)
+    if (!attends(r, hp, i)) l->n_kv_head = 0;
+    if (hp->arch->rope != ROPE_NONE && (l->n_rot > l->dim_k || l->n_rot % 2))
         return fail(r->f, SOTTO_FORMAT, FAIL_NOWHERE,
                     "rope.dimension_count %u does not fit heads of %u", l->n_rot, l->dim_k);
     if (hp->n_shared_kv && (rc = share_kv(r, hp, i))) return rc;
     bool still = hp->arch->no_rope == LAYERS_EVERY_FOURTH ? i % 4 == 3
                  : hp->arch->no_rope == LAYERS_GLOBAL     ? hp->window && !l->window
                                                           : false;
+    if (hp->arch->rope_by_key && !gguf_bool(r->g, full_key(r, "rope.scaling.finetuned"), true))
+        still = true;
     l->rope = (uint8_t)(still || !l->n_rot ? ROPE_NONE : hp->arch->rope);
     l->rope_set = l->window && (hp->local_unscaled || hp->rope_base_local != hp->rope_base);
     return SOTTO_OK;
@@ -320,6 +343,10 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
     int rc = SOTTO_OK;
     for (size_t i = 0; i < sizeof rows / sizeof *rows && !rc; i++) rc = read_row(&r, hp, &rows[i]);
     if (rc) return rc;
+    if (hp->n_layer_draft >= hp->n_layer)
+        return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "%s is %u of %u blocks",
+                    full_key(&r, "nextn_predict_layers"), hp->n_layer_draft, hp->n_layer);
+    hp->n_layer -= hp->n_layer_draft;
     if (!n_vocab)
         return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor token_embd.weight is missing");
     if (n_vocab > MAX_VOCAB)
@@ -327,10 +354,6 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
                     "token_embd.weight has %llu rows; this engine takes 1 to %d tokens",
                     (unsigned long long)n_vocab, MAX_VOCAB);
     hp->n_vocab = (uint32_t)n_vocab;
-    if (hp->n_layer_draft >= hp->n_layer)
-        return fail(f, SOTTO_FORMAT, FAIL_NOWHERE, "%s is %u of %u blocks",
-                    full_key(&r, "nextn_predict_layers"), hp->n_layer_draft, hp->n_layer);
-    hp->n_layer -= hp->n_layer_draft;
     if (!hp->n_latent) hp->dim_k_mla = hp->dim_v_mla = 0; /* sizes of what is not there */
 
     const struct arch *a = hp->arch;
@@ -342,6 +365,8 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
     uint64_t period =
         gguf_u64(g, full_key(&r, "attention.sliding_window_pattern"), a->window_period);
     hp->window_period = period >= 1 && period <= MAX_LAYERS ? (uint32_t)period : a->window_period;
+    if (!hp->ssm_group) hp->ssm_group = 1;
+    hp->ssm_norms = gguf_bool(g, full_key(&r, "ssm.dt_b_c_rms"), false);
     hp->parallel = a->parallel_by_key && gguf_bool(g, full_key(&r, "use_parallel_residual"), true);
     if (a->embd_scale_sqrt) hp->embd_scale = f_sqrt((float)hp->n_embd);
     if (a->temperature_scale > 0 && hp->temperature_scale == 0)
@@ -359,11 +384,14 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
     for (uint32_t i = 0; i < hp->n_layer && !rc; i++) rc = read_layer(&r, hp, i);
     if (!rc && a->act == FFN_XIELU) rc = read_xielu(&r, hp);
     if (!rc) {
-        hp->n_head = hp->layers[0].n_head, hp->n_kv_head = hp->layers[0].n_kv_head;
-        hp->dim_k = hp->layers[0].dim_k, hp->dim_v = hp->layers[0].dim_v;
-        hp->n_rot = hp->layers[0].n_rot, hp->n_ff = hp->layers[0].n_ff;
+        const struct layer_hp *l = hp->layers; /* the first with attention, if any */
+        while (l + 1 < hp->layers + hp->n_layer && !l->n_kv_head) l++;
+        if (!l->n_kv_head) l = hp->layers;
+        hp->n_head = l->n_head, hp->n_kv_head = l->n_kv_head;
+        hp->dim_k = l->dim_k, hp->dim_v = l->dim_v;
+        hp->n_rot = l->n_rot, hp->n_ff = hp->layers[0].n_ff;
         if ((rc = check_rope_sets(&r, hp))) return hparams_free(hp, heap), rc;
-        if (hp->attn_scale == 0) {
+        if (hp->attn_scale == 0 && hp->n_head) {
             uint32_t n = a->attn_scale_layers == hp->n_layer ? hp->n_embd / hp->n_head : hp->dim_k;
             hp->attn_scale = 1 / f_sqrt((float)n);
         }

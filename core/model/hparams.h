@@ -13,7 +13,7 @@
 enum { MAX_LAYERS = 512, MAX_EXPERTS = 512, MAX_HEAD_DIM = 1024, MAX_VOCAB = 1 << 22 };
 
 struct layer_hp { /* what may differ from layer to layer */
-    uint32_t n_head, n_kv_head, dim_k, dim_v, n_ff;
+    uint32_t n_head, n_kv_head /* 0: no attention */, dim_k, dim_v, n_ff;
     uint32_t n_rot;
     uint32_t window;  /* 0: sees everything */
     uint32_t kv_back; /* it reads K and V of the layer so many before it; 0: its own */
@@ -50,6 +50,9 @@ struct hparams {
     uint32_t n_expert, n_expert_used, n_group, n_group_used, moe_gate;
     bool moe_norm;
     float moe_scale;
+    /* recurrent layers; 0: none. ssm_rank is the time step's rank (Mamba) or the heads (Mamba-2) */
+    uint32_t ssm_conv, ssm_inner, ssm_state, ssm_rank, ssm_group, short_conv;
+    bool ssm_norms; /* time step, B and C are normalised */
     /* scales; 0: none */
     float embd_scale, residual_scale, logit_scale, logit_softcap;
     bool parallel;
@@ -61,6 +64,10 @@ struct hparams {
  * FORMAT names the key that is missing or out of bounds. */
 int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, uint64_t n_vocab,
                  struct fail *f);
+/* True where layers may be recurrent: those without key/value heads are. */
+static inline bool hparams_recurrent(const struct hparams *hp) {
+    return hp->ssm_conv || hp->short_conv;
+}
 void hparams_free(struct hparams *hp, struct heap *heap);
 
 #endif

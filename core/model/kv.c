@@ -18,6 +18,7 @@ void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint3
             if (kv->layers) kv->layers[i] = kv->layers[i - h->kv_back];
             continue;
         }
+        if (!h->n_kv_head) continue; /* no attention, no cache */
         /* a third kind of window would share the last group: its pages then live as long as the
          * widest needs */
         while (g < kv->n_groups && kv->groups[g].window != h->window) g++;

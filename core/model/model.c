@@ -7,6 +7,7 @@
 static int check_attention(const struct model *m, struct fail *f) {
     for (uint32_t i = 0; i < m->hp.n_layer; i++) {
         const struct layer_hp *l = &m->hp.layers[i];
+        if (!l->n_kv_head) continue;
         uint64_t row = (uint64_t)l->n_head * (l->dim_v + 16) * sizeof(float);
         if (row * (m->options.context / ATTN_SEGMENT + 1) > PARTIALS_MOST)
             return fail(f, SOTTO_LIMIT, FAIL_NOWHERE,
@@ -94,6 +95,7 @@ void model_layout(struct model *m, struct layout *l) {
         m->weights.list[i].data = layout_take(l, weight_bytes(&m->weights.list[i]));
     m->weight_bytes = l->at - start;
     kv_layout(&m->kv, &m->hp, o->kv_type, o->context, o->n_sequences, o->batch, l);
+    states_layout(&m->states, m->plan.state_floats, o->n_sequences, l);
 
     start = l->at;
     m->scratch = NULL;
@@ -121,6 +123,7 @@ void model_layout(struct model *m, struct layout *l) {
         if (!l->base) continue;
         m->seqs[i] = (struct seq){.model = m, .tokens = tokens};
         memcpy(m->seqs[i].kv.pages, pages, sizeof pages);
+        state_init(&m->seqs[i].state);
     }
     struct walk *w = &m->walk;
     w->entries = layout_take(l, (uint64_t)m->max_seqs * sizeof *w->entries);
@@ -179,6 +182,7 @@ static void fill_alibi(struct model *m) {
 
 int model_start(struct model *m, struct fail *f) {
     kv_reset(&m->kv);
+    states_reset(&m->states);
     for (uint32_t i = 0; i < m->max_seqs; i++)
         for (uint32_t g = 0; g < m->kv.n_groups; g++)
             for (uint32_t p = 0; p < m->kv.groups[g].table_pages; p++)

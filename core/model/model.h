@@ -10,6 +10,7 @@
 #include "base/pool.h"
 #include "model/kv.h"
 #include "model/plan.h"
+#include "model/state.h"
 #include "text/vocab.h"
 
 enum {
@@ -42,6 +43,7 @@ struct seq {
                           truncation behind a window */
     uint32_t *tokens;  /* [context] */
     struct kv_seq kv;
+    struct state_seq state;
 };
 
 struct segment {
@@ -118,6 +120,7 @@ struct model {
     struct plan plan;
     struct run_options options;
     struct kv kv;
+    struct states states;
     struct vocab *vocab;
     /* parts of the block */
     uint8_t *block;

@@ -1,4 +1,5 @@
 #include "model/plan.h"
+#include "model/state.h"
 #include <string.h>
 
 static void *grow(struct builder *b, void *list, uint32_t n, uint32_t *cap, size_t size) {
@@ -80,6 +81,17 @@ struct op *build_linear(struct builder *b, const char *label, struct norm_spec n
     l->k = k;
     op->width = at;
     return op;
+}
+
+uint32_t build_state(struct builder *b, uint64_t n) {
+    uint64_t at = b->plan->state_floats;
+    if (!b->rc && n > STATE_FLOATS_MOST - at)
+        b->rc = fail(b->f, SOTTO_LIMIT, FAIL_NOWHERE,
+                     "the recurrent state has more than %llu elements, too many for this engine",
+                     (unsigned long long)STATE_FLOATS_MOST);
+    if (b->rc) return 0;
+    b->plan->state_floats += (n + 15) & ~(uint64_t)15;
+    return (uint32_t)at;
 }
 
 int plan_build(struct builder *b) {
@@ -169,6 +181,15 @@ void op_weights(const struct op *op, void (*visit)(void *arg, int32_t w), void *
         break;
     case OP_SLICES:
         list[n++] = op->slices.w;
+        break;
+    case OP_CONV:
+        list[n++] = op->conv.w, list[n++] = op->conv.bias;
+        break;
+    case OP_SCAN:
+        list[n++] = op->scan.a, list[n++] = op->scan.d;
+        break;
+    case OP_DELTA:
+        list[n++] = op->delta.a, list[n++] = op->delta.bias, list[n++] = op->delta.norm;
         break;
     default:
         break;

@@ -27,11 +27,16 @@ enum op_kind {
     OP_SLICES,       /* part i of out = slice i of the weight times part i of in */
     OP_MUL,          /* out *= in, or *= `w` where there is one */
     OP_COPY,         /* `width` floats from each part of in to each part of out */
+    OP_CONV,         /* a causal convolution of each channel over the state and in */
+    OP_SCAN,         /* a selective scan: in and the state to out */
+    OP_DELTA,        /* a gated delta rule: in and the state to out */
+    OP_GATE,         /* out *= sigmoid(in), head by head */
     OP_COUNT
 };
 
 struct norm_spec {
-    int8_t kind; /* enum norm_kind, -1: none */
+    int8_t kind;     /* enum norm_kind, -1: none */
+    uint16_t groups; /* equal parts that are normalised each for itself; 0: one */
     int32_t w, b;
 };
 
@@ -74,6 +79,7 @@ struct op_heads {
     uint32_t rope_at; /* the rotated elements of a head start here */
     uint8_t norm_kind;
     bool v_norm, norm_each /* a weight per head */, after_rope, l2, temperature;
+    int32_t from; /* buffer where queries lie at every other head's place, or NO_BUFFER */
 };
 struct op_attn {
     int32_t sinks;
@@ -107,6 +113,27 @@ struct op_mul {
 struct op_copy {
     uint32_t n_parts, in_stride, out_stride;
 };
+struct op_conv { /* width channels; in_at, gate_at and post_at lie in the same row */
+    int32_t w, bias;
+    uint32_t taps, state_at; /* floats into the state */
+    int32_t gate_at /* in is multiplied with it first, or -1 */, post_at /* and the sums, or -1 */;
+    bool silu;
+};
+struct op_scan { /* width rows in heads of dim; one decay a head, or (dim 0) one a row and state */
+    int32_t a, d;
+    int32_t dt, bc, z; /* buffers; z may be NO_BUFFER */
+    uint32_t dt_at, b_at, c_at, z_at, state_at;
+    uint32_t n_state, dim, n_group;
+};
+struct op_delta { /* width values in heads of dim; queries and keys come first in the same row */
+    int32_t a, bias, norm;
+    int32_t z, ba; /* buffers */
+    uint32_t z_at, state_at, n_state, dim, n_group;
+    bool paired; /* heads of a group are neighbours, and so are their beta and alpha */
+};
+struct op_gate {
+    uint32_t dim, stride; /* of a head in out and in */
+};
 
 struct op {
     uint8_t kind;
@@ -129,6 +156,10 @@ struct op {
         struct op_slices slices;
         struct op_mul mul;
         struct op_copy copy;
+        struct op_conv conv;
+        struct op_scan scan;
+        struct op_delta delta;
+        struct op_gate gate;
     };
 };
 
@@ -149,6 +180,7 @@ struct plan {
     struct plan_buffer *buffers;
     uint32_t n_buffers, cap_buffers;
     uint64_t token_floats; /* scratch per token, after plan_place */
+    uint64_t state_floats; /* of a sequence: what recurrent ops carry on */
 };
 
 /* What a trunk builds with: words that append ops, weights and buffers. After the first failure all
@@ -181,6 +213,9 @@ int32_t build_named(struct builder *b, uint32_t id, const char *name, bool requi
 struct op *build_linear(struct builder *b, const char *label, struct norm_spec norm, int32_t in,
                         int32_t out, const int32_t *w, const int32_t *bias, uint32_t n, bool add);
 
+/* n floats of the state; LIMIT where it grows beyond bounds. */
+uint32_t build_state(struct builder *b, uint64_t n);
+
 /* Builds the plan of a model; plan and weights are empty and have their heap. */
 int plan_build(struct builder *b);
 /* Gives buffers memory by liveness. */
@@ -200,6 +235,11 @@ int32_t trunk_layer_inputs(struct builder *b, int32_t x);
 void trunk_layer_input(struct builder *b, int32_t x, int32_t inputs);
 /* Latent attention (MLA) of the current layer from in, normalised by norm first. */
 void trunk_latent(struct builder *b, struct norm_spec norm, int32_t in, int32_t out, bool add);
+
+/* True where the current layer has a recurrent mixer, and that mixer: reads in (normalised by norm
+ * first), adds to (or, add false, fills) out. */
+bool trunk_has_recurrent(const struct builder *b);
+void trunk_recurrent(struct builder *b, struct norm_spec norm, int32_t in, int32_t out, bool add);
 
 /* Weights an op reads, for readiness and feed order: calls visit for each. */
 void op_weights(const struct op *op, void (*visit)(void *arg, int32_t w), void *arg);

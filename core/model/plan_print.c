@@ -9,6 +9,9 @@ static const char *const op_names[OP_COUNT] = {
     [OP_EXPERTS] = "experts", [OP_EXPERTS_DOWN] = "experts_down",
     [OP_MIX] = "mix",         [OP_SLICES] = "slices",
     [OP_COPY] = "copy",       [OP_MUL] = "mul",
+    [OP_CONV] = "conv",
+    [OP_SCAN] = "scan",       [OP_DELTA] = "delta",
+    [OP_GATE] = "gate",
 };
 static const char *const norm_names[] = {
     [NORM_RMS] = "rms", [NORM_LAYER] = "layer", [NORM_LAYER_PLAIN] = "plain"};
@@ -29,6 +32,7 @@ static void weight(struct sbuf *b, const struct weights *ws, const char *word, i
 static void norm(struct sbuf *b, const struct weights *ws, struct norm_spec n) {
     if (n.kind < 0) return;
     sbuf_fmt(b, " [%s", norm_names[n.kind]);
+    if (n.groups > 1) sbuf_fmt(b, " of %u groups", (unsigned)n.groups);
     weight(b, ws, "", n.w);
     weight(b, ws, "+ ", n.b);
     sbuf_str(b, "]");
@@ -143,6 +147,26 @@ static void details(struct sbuf *b, const struct plan *p, const struct weights *
         sbuf_fmt(b, " x%u from every %u to every %u", op->copy.n_parts, op->copy.in_stride,
                  op->copy.out_stride);
         break;
+    case OP_CONV:
+        sbuf_fmt(b, " %u taps", op->conv.taps);
+        weight(b, ws, "", op->conv.w), weight(b, ws, "+ ", op->conv.bias);
+        if (op->conv.gate_at >= 0) sbuf_fmt(b, " gated by @%d", op->conv.gate_at);
+        if (op->conv.silu) sbuf_str(b, "; silu");
+        if (op->conv.post_at >= 0) sbuf_fmt(b, "; times @%d", op->conv.post_at);
+        break;
+    case OP_SCAN:
+        if (op->scan.dim)
+            sbuf_fmt(b, " %u heads of %u", op->width / op->scan.dim, op->scan.dim);
+        sbuf_fmt(b, " states %u groups %u", op->scan.n_state, op->scan.n_group);
+        weight(b, ws, "decay ", op->scan.a), weight(b, ws, "direct ", op->scan.d);
+        break;
+    case OP_DELTA:
+        sbuf_fmt(b, " %u heads of %u states %u groups %u%s", op->width / op->delta.dim,
+                 op->delta.dim, op->delta.n_state, op->delta.n_group,
+                 op->delta.paired ? " paired" : "");
+        weight(b, ws, "decay ", op->delta.a), weight(b, ws, "+ ", op->delta.bias);
+        weight(b, ws, "norm ", op->delta.norm);
+        break;
     default:
         break;
     }
@@ -162,6 +186,8 @@ void plan_print(const struct plan *p, const struct weights *ws, const struct hpa
     sbuf_fmt(out, "%s: %u blocks of %u, %u tokens, %u weights, %u floats of scratch a token\n",
              hp->arch->name, hp->n_layer, hp->n_embd, hp->n_vocab, ws->n,
              (unsigned)p->token_floats);
+    if (p->state_floats)
+        sbuf_fmt(out, "%u floats of state a sequence\n", (unsigned)p->state_floats);
     for (uint32_t i = 0; i < p->n_ops; i++) {
         const struct op *op = &p->ops[i];
         if (i == p->n_body) sbuf_str(out, "tail, for groups of rows:\n");

@@ -126,8 +126,11 @@ static int piece_begin(struct model *m) {
         if (n > room) n = room;
         if (!n) continue;
         uint32_t position = e->seq->n_cached;
+        if (m->states.floats) n = state_cut(position, n);
         if (!kv_prepare(&m->kv, &e->seq->kv, position, position + n))
             return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE, "the cache has no page left");
+        if (!state_begin(&m->states, &e->seq->state, m->seqs, m->max_seqs))
+            return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE, "the cache has no state left");
         w->segments[w->n_segments++] = (struct segment){
             .seq = e->seq, .entry = i, .first = w->n_tokens, .n_tokens = n, .position = position};
         for (uint32_t t = 0; t < n; t++) {
@@ -154,6 +157,8 @@ static void piece_end(struct model *m) {
         s->seq->n_cached = s->position + s->n_tokens;
         if (s->seq->n_tokens < s->seq->n_cached) s->seq->n_tokens = s->seq->n_cached;
         e->done += s->n_tokens;
+        state_end(&m->states, &s->seq->state, s->position, s->position + s->n_tokens,
+                  e->done == e->n_tokens);
         kv_release_behind(&m->kv, &s->seq->kv, s->seq->n_cached);
     }
     w->walked += w->n_tokens;

@@ -52,6 +52,9 @@ uint32_t slices_phases(const struct model *m, const struct op *op);
 void slices_phase(struct runner *r, const struct op *op, uint32_t phase);
 uint64_t slices_scratch(const struct model *m, const struct op *op);
 uint64_t slices_acts(const struct model *m, const struct op *op, uint32_t n_tokens);
+void conv_phase(struct runner *r, const struct op *op);
+void scan_phase(struct runner *r, const struct op *op);
+void delta_phase(struct runner *r, const struct op *op);
 
 uint32_t experts_phases(const struct op *op);
 void experts_phase(struct runner *r, const struct op *op, uint32_t phase);

@@ -1,6 +1,7 @@
 /* OP_HEADS and OP_ATTN: queries and keys made ready, K and V into the cache, attention over it. */
 #include "base/fmath.h"
 #include "model/run.h"
+#include <string.h>
 
 /* One head of one token, in place: clamp, norm, rotation. */
 static void ready_head(const struct model *m, const struct op *op, float *x, int32_t norm_w,
@@ -56,6 +57,11 @@ static void head_unit(const struct model *m, const struct op *op, uint32_t token
     uint32_t position = m->walk.positions[token];
     if (head < l->n_head) {
         float *q = row + h->q_at + (size_t)head * l->dim_k;
+        if (h->from >= 0)
+            memcpy(q,
+                   model_buffer(m, h->from) + (size_t)token * run_stride(m, h->from) +
+                       (size_t)head * 2 * l->dim_k,
+                   l->dim_k * sizeof *q);
         if (m->hp.clamp_qkv > 0) clamp(q, l->dim_k, m->hp.clamp_qkv);
         ready_head(m, op, q, h->q_norm, head, token);
         if (h->temperature) {

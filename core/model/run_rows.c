@@ -28,6 +28,12 @@ float *run_out(const struct model *m, const struct op *op) {
 
 void run_norm(const struct model *m, struct norm_spec norm, float *dst, const float *x, size_t n) {
     const float *w = model_floats(m, norm.w), *b = model_floats(m, norm.b);
+    if (norm.groups > 1) { /* RMS only */
+        size_t each = n / norm.groups;
+        for (size_t at = 0; at < n; at += each)
+            kern_rms_norm(m->kern, dst + at, x + at, w ? w + at : NULL, each, m->hp.norm_eps);
+        return;
+    }
     if (norm.kind == NORM_RMS) {
         kern_rms_norm(m->kern, dst, x, w, n, m->hp.norm_eps);
         if (b) kern_add(m->kern, dst, dst, b, n);
@@ -109,6 +115,10 @@ static void one_row(const struct runner *r, const struct op *op, uint32_t t) {
         for (uint32_t i = 0; i < op->copy.n_parts; i++)
             memcpy(out + (size_t)i * op->copy.out_stride, in + (size_t)i * op->copy.in_stride,
                    n * sizeof(float));
+    } else if (op->kind == OP_GATE) {
+        size_t dim = op->gate.dim;
+        for (size_t at = 0; at < n; at += dim, in += op->gate.stride)
+            kern_glu(m->kern, UN_SIGMOID, out + at, in, out + at, dim);
     } else if (op->kind == OP_NORM) {
         float *to = op->norm.add ? (float *)(void *)r->scratch : out;
         for (uint32_t i = 0; i < (op->norm.n_parts ? op->norm.n_parts : 1); i++) {
@@ -177,6 +187,15 @@ void run_phase(struct runner *r, const struct op *op, uint32_t phase) {
     case OP_EXPERTS_DOWN:
     case OP_MIX:
         experts_phase(r, op, phase);
+        break;
+    case OP_CONV:
+        conv_phase(r, op);
+        break;
+    case OP_SCAN:
+        scan_phase(r, op);
+        break;
+    case OP_DELTA:
+        delta_phase(r, op);
         break;
     default:
         rows_phase(r, op);

@@ -33,6 +33,7 @@ static void leave_batch(struct seq *s) {
 void seq_free(struct seq *s) {
     leave_batch(s);
     kv_truncate(&s->model->kv, &s->kv, 0);
+    state_truncate(&s->model->states, &s->state, 0);
     s->open = false, s->n_tokens = s->n_cached = 0;
 }
 
@@ -42,6 +43,7 @@ int seq_fork(struct seq *s, struct seq **out) {
     (*out)->n_tokens = s->n_tokens, (*out)->n_cached = s->n_cached;
     memcpy((*out)->tokens, s->tokens, s->n_tokens * sizeof *s->tokens);
     kv_share(&s->model->kv, &(*out)->kv, &s->kv, s->n_cached);
+    state_share(&s->model->states, &(*out)->state, &s->state);
     return SOTTO_OK;
 }
 
@@ -53,8 +55,11 @@ int seq_truncate(struct seq *s, uint32_t n) {
     s->n_tokens = n;
     if (n < s->n_cached) {
         /* a window may have freed what later queries would see again: then everything is evaluated
-         * anew */
+         * anew; so is what comes after a recurrent state's checkpoint */
+        struct states *states = &s->model->states;
+        if (states->floats) n = state_truncate(states, &s->state, n);
         s->n_cached = kv_reachable(&s->model->kv, &s->kv, n) ? n : 0;
+        if (s->n_cached < n) state_truncate(states, &s->state, 0);
         kv_truncate(&s->model->kv, &s->kv, s->n_cached);
     }
     return SOTTO_OK;
@@ -63,8 +68,10 @@ int seq_truncate(struct seq *s, uint32_t n) {
 void run_clear(struct model *m) {
     struct walk *w = &m->walk;
     if (w->active)
-        for (uint32_t i = 0; i < w->n_segments; i++)
+        for (uint32_t i = 0; i < w->n_segments; i++) {
             kv_truncate(&m->kv, &w->segments[i].seq->kv, w->segments[i].seq->n_cached);
+            state_give_up(&m->states, &w->segments[i].seq->state);
+        }
     w->active = w->piece = false;
     w->n_entries = w->total = w->walked = 0;
     w->n_rows = w->rows_ready = 0;
@@ -117,6 +124,11 @@ int run_begin(struct model *m) {
         run_clear(m);
         return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE,
                     "the cache has not enough pages left for %u tokens", w->total);
+    }
+    if (!states_suffice(m)) {
+        run_clear(m);
+        return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE,
+                    "the cache has not enough states left for so many sequences");
     }
     w->active = true;
     word_store(&m->abort, 0);

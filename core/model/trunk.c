@@ -102,6 +102,9 @@ static void attention(struct builder *b, struct norm_spec norm, int32_t in,
              n_v = l->n_kv_head * l->dim_v;
     int32_t w[3], bias[3] = {NO_WEIGHT, NO_WEIGHT, NO_WEIGHT};
     uint32_t n_w = 3;
+    /* twice the rows: every head's queries, then its output's gate */
+    bool gated =
+        !b->rc && n_q && weights_axis(b->parts, W_Q, b->layer, NULL, 1) == 2 * (uint64_t)n_q;
     if (l->kv_back) {
         w[0] = build_weight(b, W_Q, true), bias[0] = build_weight(b, W_Q_B, false);
         n_w = 1, n_k = n_v = 0;
@@ -119,11 +122,19 @@ static void attention(struct builder *b, struct norm_spec norm, int32_t in,
     } else {
         static const uint32_t ids[3] = {W_Q, W_K, W_V};
         for (int i = 0; i < 3; i++)
-            w[i] = build_weight(b, ids[i], true), bias[i] = build_weight(b, ids[i] + 1, false);
+            w[i] = build_weight(b, gated && !i ? (uint32_t)W_Q_GATED : ids[i], true),
+            bias[i] = gated ? NO_WEIGHT : build_weight(b, ids[i] + 1, false);
     }
     int32_t qkv = build_buffer(b, "qkv", (uint64_t)n_q + n_k + n_v),
             att = build_buffer(b, "att", (uint64_t)l->n_head * l->dim_v);
-    build_linear(b, "attn_qkv", norm, in, qkv, w, bias, n_w, false);
+    struct op *op = build_linear(b, "attn_qkv", norm, in, qkv, w, bias, n_w, false);
+    int32_t queries = NO_BUFFER;
+    if (gated) {
+        queries = build_buffer(b, "q_gate", 2 * (uint64_t)n_q);
+        op->linear.item[0].out = queries;
+        op->linear.item[1].out_at = n_q, op->linear.item[2].out_at = n_q + n_k;
+        build_reads(b, queries);
+    }
     if (n_w == 2) {
         struct op *copy = build_op(b, OP_COPY, "v_from_k", qkv, qkv, n_v);
         copy->in_at = n_q, copy->out_at = n_q + n_k, copy->copy.n_parts = 1;
@@ -132,6 +143,7 @@ static void attention(struct builder *b, struct norm_spec norm, int32_t in,
     struct op_heads heads = {.k_at = n_q,
                              .v_at = n_q + n_k,
                              .v_norm = b->hp->arch->v_norm,
+                             .from = queries,
                              .norm_kind = (uint8_t)b->hp->arch->norm,
                              .after_rope = b->hp->arch->qk_norm_after_rope};
     qk_norm(b, W_Q_NORM, qkv, 0, l->n_head, &heads.q_norm, &heads.norm_each);
@@ -140,12 +152,17 @@ static void attention(struct builder *b, struct norm_spec norm, int32_t in,
     heads.l2 = b->hp->arch->kq_l2_norm && l->rope != ROPE_NONE;
     heads.temperature =
         b->hp->temperature_scale > 0 && (!b->hp->arch->temperature_no_rope || l->rope == ROPE_NONE);
-    struct op *op = build_op(b, OP_HEADS, "heads", qkv, qkv, n_q + n_k + n_v);
+    op = build_op(b, OP_HEADS, "heads", qkv, qkv, n_q + n_k + n_v);
+    build_reads(b, queries);
     op->heads = heads;
 
     int32_t sinks = build_weight(b, W_ATTN_SINKS, false);
     op = build_op(b, OP_ATTN, "attn", qkv, att, l->n_head * l->dim_v);
     op->attn.sinks = sinks;
+    if (gated) {
+        op = build_op(b, OP_GATE, "attn_gate", queries, att, l->n_head * l->dim_v);
+        op->in_at = l->dim_k, op->gate = (struct op_gate){.dim = l->dim_v, .stride = 2 * l->dim_k};
+    }
 
     int32_t out = build_weight(b, W_ATTN_OUT, true),
             out_bias = build_weight(b, W_ATTN_OUT_B, false);
@@ -223,6 +240,33 @@ static void ffn(struct builder *b, struct norm_spec norm, int32_t in, const stru
     trunk_experts(b, normed, branch->out, branch->add);
 }
 
+/* The layer's mixer: attention, a recurrent one, or the sum of both. */
+static void mixer(struct builder *b, struct norm_spec norm, int32_t in,
+                  const struct branch *branch) {
+    bool attends = b->hp->layers[b->layer].n_kv_head > 0, add = branch->add;
+    if (!trunk_has_recurrent(b)) {
+        attention(b, norm, in, branch);
+        return;
+    }
+    if (attends) { /* both read the input before either adds to it */
+        int32_t normed = build_buffer(b, "normed", b->hp->n_embd);
+        emit_norm(b, "attn_norm", norm, in, normed, 0, 0, b->hp->n_embd, false);
+        attention(b, no_norm, normed, branch);
+        norm = no_norm, in = normed, add = true;
+    }
+    trunk_recurrent(b, norm, in, branch->out, add);
+}
+
+/* Recurrent families have blocks that only mix or only feed forward. */
+static bool has_mixer(const struct builder *b) {
+    return !hparams_recurrent(b->hp) || b->hp->layers[b->layer].n_kv_head ||
+           trunk_has_recurrent(b);
+}
+static bool has_ffn(const struct builder *b) {
+    return !hparams_recurrent(b->hp) || weights_has(b->parts, W_UP, b->layer, NULL) ||
+           weights_has(b->parts, W_ROUTER, b->layer, NULL);
+}
+
 /* Moves on to the rows somebody wants: the rest of the model need not see the others. */
 static int32_t wanted_rows(struct builder *b, int32_t x) {
     int32_t y = build_buffer(b, "rows", b->hp->n_embd);
@@ -240,9 +284,14 @@ static int32_t block(struct builder *b, int32_t x, int32_t inputs, bool last) {
     struct norm_spec post_attn = a->ffn_norm ? no_norm : post_norm_of(b, W_POST_ATTN_NORM);
     struct norm_spec ffn_norm = norm_of(b, W_FFN_NORM, a->ffn_norm, true);
     struct norm_spec post_ffn = post_norm_of(b, W_POST_FFN_NORM);
+    bool mixes = has_mixer(b), feeds = has_ffn(b), both = mixes && feeds;
+    if (!both && !b->rc && (ffn_norm.kind >= 0 || mixes == feeds)) /* a norm between needs both */
+        b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE, "block %u has no %s", b->layer,
+                     mixes ? "feed-forward part" : "attention and no recurrent part");
+    if (!mixes) ffn_norm = norm;
     /* without a norm of its own, and none after attention, the FFN reads what attention reads */
-    bool shared = norm.kind >= 0 && ffn_norm.kind < 0 && post_attn.kind < 0;
-    bool parallel = shared || hp->parallel;
+    bool shared = both && norm.kind >= 0 && ffn_norm.kind < 0 && post_attn.kind < 0;
+    bool parallel = both && (shared || hp->parallel);
 
     bool early = a->moe_early && !b->rc && weights_has(b->parts, W_ROUTER, b->layer, NULL);
     b->router_logits = early ? trunk_router(b, x) : 0;
@@ -259,16 +308,21 @@ static int32_t block(struct builder *b, int32_t x, int32_t inputs, bool last) {
             attn_in = ffn_in, attn_norm = no_norm;
         ffn_norm = no_norm;
     }
-    struct branch branch = branch_begin(b, "attn_branch", post_attn, x);
-    attention(b, attn_norm, attn_in, &branch);
-    branch_end(b, "post_attn", &branch, x);
+    struct branch branch;
+    if (mixes) {
+        branch = branch_begin(b, "attn_branch", post_attn, x);
+        mixer(b, attn_norm, attn_in, &branch);
+        branch_end(b, "post_attn", &branch, x);
+    }
     bool late =
         parallel || early || inputs >= 0; /* the wanted rows are chosen when all is added up */
     if (last && !late) ffn_in = x = wanted_rows(b, x);
 
-    branch = branch_begin(b, "ffn_branch", post_ffn, x);
-    ffn(b, ffn_norm, ffn_in, &branch);
-    branch_end(b, "post_ffn", &branch, x);
+    if (feeds) {
+        branch = branch_begin(b, "ffn_branch", post_ffn, x);
+        ffn(b, ffn_norm, ffn_in, &branch);
+        branch_end(b, "post_ffn", &branch, x);
+    }
     if (inputs >= 0) trunk_layer_input(b, x, inputs);
     int32_t scale = build_weight(b, W_LAYER_SCALE, false);
     if (scale >= 0) build_op(b, OP_MUL, "layer_scale", x, x, hp->n_embd)->mul.w = scale;
@@ -286,7 +340,9 @@ int trunk_decoder(struct builder *b) {
     if (embed.factors < 0) embed.factors = build_weight(b, W_ROPE_FREQS, false);
     struct op *op = build_op(b, OP_EMBED, "embed", NO_BUFFER, x, hp->n_embd);
     op->embed = embed;
-    struct norm_spec token_norm = norm_of(b, W_TOKEN_NORM, NULL, false);
+    /* a file without a norm before the output means the tokens' norm for that place */
+    bool ends = !b->rc && !weights_has(b->parts, W_OUTPUT_NORM, 0, NULL);
+    struct norm_spec token_norm = ends ? no_norm : norm_of(b, W_TOKEN_NORM, NULL, false);
     if (token_norm.kind >= 0) emit_norm(b, "token_norm", token_norm, x, x, 0, 0, hp->n_embd, false);
 
     int32_t inputs = hp->n_embd_layer ? trunk_layer_inputs(b, x) : NO_BUFFER;
@@ -296,7 +352,7 @@ int trunk_decoder(struct builder *b) {
     }
     b->layer = hp->n_layer;
     b->plan->n_body = b->plan->n_ops;
-    struct norm_spec norm = norm_of(b, W_OUTPUT_NORM, NULL, true);
+    struct norm_spec norm = norm_of(b, ends ? W_TOKEN_NORM : W_OUTPUT_NORM, NULL, true);
     if (!b->rc && norm.kind < 0)
         b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor output_norm.weight is missing");
     int32_t w = build_weight(b, W_OUTPUT, false), bias = build_weight(b, W_OUTPUT_B, false);

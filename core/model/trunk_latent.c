@@ -75,7 +75,8 @@ void trunk_latent(struct builder *b, struct norm_spec norm, int32_t in, int32_t 
              n_v = l->v_in_k ? 0 : l->n_kv_head * l->dim_v;
     int32_t qkv = build_buffer(b, "qkv", (uint64_t)n_q + n_k + n_v),
             att = build_buffer(b, "att", (uint64_t)l->n_head * l->dim_v);
-    struct op_heads heads = {.k_at = n_q,
+    struct op_heads heads = {.from = NO_BUFFER,
+                             .k_at = n_q,
                              .v_at = n_q + n_k,
                              .q_norm = NO_WEIGHT,
                              .k_norm = NO_WEIGHT,

@@ -24,7 +24,13 @@ enum axis {
     AX_KV_A,
     AX_KV_B,
     AX_NOPE,
-    AX_V_MLA
+    AX_V_MLA,
+    AX_INNER,
+    AX_STATE,
+    AX_RANK,
+    AX_TAPS,
+    AX_SHORT_TAPS,
+    AX_Q2
 };
 enum { VECTOR = 1 };
 
@@ -108,6 +114,27 @@ static const struct weight_row table[W_COUNT] = {
     [W_UP_SHARED] = {"blk.%u.ffn_up_shexp.weight", {AX_EMBD, AX_ANY}, 0},
     [W_DOWN_SHARED] = {"blk.%u.ffn_down_shexp.weight", {AX_ANY, AX_EMBD}, 0},
     [W_SHARED_GATE] = {"blk.%u.ffn_gate_inp_shexp.weight", {AX_EMBD}, VECTOR},
+    [W_SSM_IN] = {"blk.%u.ssm_in.weight", {AX_EMBD, AX_ANY}, 0},
+    [W_SSM_CONV] = {"blk.%u.ssm_conv1d.weight", {AX_TAPS, AX_ANY}, VECTOR},
+    [W_SSM_CONV_B] = {"blk.%u.ssm_conv1d.bias", {AX_ANY}, VECTOR},
+    [W_SSM_X] = {"blk.%u.ssm_x.weight", {AX_INNER, AX_ANY}, 0},
+    [W_SSM_DT_NORM] = {"blk.%u.ssm_dt_norm.weight", {AX_RANK}, VECTOR},
+    [W_SSM_B_NORM] = {"blk.%u.ssm_b_norm.weight", {AX_STATE}, VECTOR},
+    [W_SSM_C_NORM] = {"blk.%u.ssm_c_norm.weight", {AX_STATE}, VECTOR},
+    [W_SSM_DT] = {"blk.%u.ssm_dt.weight", {AX_RANK, AX_INNER}, 0},
+    [W_SSM_DT_B] = {"blk.%u.ssm_dt.bias", {AX_ANY}, VECTOR},
+    [W_SSM_A] = {"blk.%u.ssm_a", {AX_ANY, AX_ANY}, VECTOR},
+    [W_SSM_D] = {"blk.%u.ssm_d", {AX_ANY, AX_ANY}, VECTOR},
+    [W_SSM_NORM] = {"blk.%u.ssm_norm.weight", {AX_ANY, AX_ANY}, VECTOR},
+    [W_SSM_OUT] = {"blk.%u.ssm_out.weight", {AX_INNER, AX_EMBD}, 0},
+    [W_SHORT_IN] = {"blk.%u.shortconv.in_proj.weight", {AX_EMBD, AX_ANY}, 0},
+    [W_SHORT_CONV] = {"blk.%u.shortconv.conv.weight", {AX_SHORT_TAPS, AX_EMBD}, VECTOR},
+    [W_SHORT_OUT] = {"blk.%u.shortconv.out_proj.weight", {AX_EMBD, AX_EMBD}, 0},
+    [W_Q_GATED] = {"blk.%u.attn_q.weight", {AX_EMBD, AX_Q2}, 0},
+    [W_DELTA_GATE] = {"blk.%u.attn_gate.weight", {AX_EMBD, AX_INNER}, 0},
+    [W_DELTA_BA] = {"blk.%u.ssm_ba.weight", {AX_EMBD, AX_ANY}, 0},
+    [W_DELTA_BETA] = {"blk.%u.ssm_beta.weight", {AX_EMBD, AX_RANK}, 0},
+    [W_DELTA_ALPHA] = {"blk.%u.ssm_alpha.weight", {AX_EMBD, AX_RANK}, 0},
 };
 
 enum { MAX_ROWS = 1 << 22 };
@@ -124,6 +151,8 @@ static uint64_t axis_size(const struct hparams *hp, uint32_t layer, uint8_t axis
         return hp->n_ctx_train;
     case AX_Q:
         return (uint64_t)l->n_head * (hp->dim_k_mla ? hp->dim_k_mla : l->dim_k);
+    case AX_Q2:
+        return 2 * (uint64_t)l->n_head * l->dim_k;
     case AX_K:
         return (uint64_t)l->n_kv_head * l->dim_k;
     case AX_V:
@@ -152,6 +181,16 @@ static uint64_t axis_size(const struct hparams *hp, uint32_t layer, uint8_t axis
         return hp->dim_k_mla - l->n_rot;
     case AX_V_MLA:
         return hp->dim_v_mla;
+    case AX_INNER:
+        return hp->ssm_inner;
+    case AX_STATE:
+        return hp->ssm_state;
+    case AX_RANK:
+        return hp->ssm_rank;
+    case AX_TAPS:
+        return hp->ssm_conv;
+    case AX_SHORT_TAPS:
+        return hp->short_conv;
     case AX_ANY:
         return in_file;
     default:
@@ -172,9 +211,14 @@ static void tensor_name(char *dst, size_t cap, uint32_t id, uint32_t layer, cons
         fmt(dst, cap, "%s", pattern);
 }
 
+/* Some files leave ".weight" out of a name here and there. */
 static const struct gguf_tensor *find(const struct parts *parts, const char *name, uint32_t *part) {
+    char bare[96];
+    size_t n = fmt(bare, sizeof bare, "%s", name), end = strlen(".weight");
+    if (n > end && !memcmp(bare + n - end, ".weight", end)) bare[n - end] = 0;
     for (uint32_t i = 0; i < parts->n; i++) {
         const struct gguf_tensor *t = gguf_find_tensor(parts->g[i], name);
+        if (!t) t = gguf_find_tensor(parts->g[i], bare);
         if (t) return *part = i, t;
     }
     return NULL;

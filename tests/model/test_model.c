@@ -349,6 +349,9 @@ int main(int argc, char **argv) {
                  {"arch", "gpt-oss"},
                  {"arch", "gemma4-shared-kv"},
                  {"arch", "deepseek2-absorbed"},
+                 {"arch", "mamba"},
+                 {"arch", "mamba2"},
+                 {"arch", "lfm2"},
                  {"quantmodel", "llama-Q4_K_M-mix"},
                  {"quantmodel", "mixtral-Q8_0"}};
     const char *cases = argc > 1 ? argv[1] : NULL;
@@ -375,6 +378,13 @@ int main(int argc, char **argv) {
         a_cut_header_asks_for_more(&in, 61);
         lies_get_a_sentence(&in);
         misuse_is_refused(&in);
+    }
+    unload(&in);
+    in = cases ? load(cases, "arch", "mamba") : (struct input){0};
+    if (in.tokens) {
+        sequences_of_a_batch_are_independent(&in);
+        an_abort_leaves_whole_pieces(&in);
+        every_failing_allocation_is_reported(&in);
     }
     unload(&in);
     in = cases ? load(cases, "arch", "gemma3") : (struct input){0};
