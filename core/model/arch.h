@@ -22,6 +22,7 @@ enum ffn_act {
     FFN_RELU2,
     FFN_XIELU, /* apertus: its own curve, four numbers a layer */
     FFN_OAI,   /* gpt-oss: clamped swish gate times (up + 1) */
+    FFN_TANH,  /* heads of rerankers */
 };
 enum moe_gate {
     MOE_SOFTMAX,
@@ -45,8 +46,10 @@ struct arch {
     bool qk_norm_after_rope;
 
     /* attention */
+    bool encoder;          /* sees the whole text, and gives its vectors instead of a next token */
     uint8_t window_period; /* every n-th layer sees all, the others a window; 0: the file's window
                               is not used */
+    bool window_global_first; /* the first of a period sees all, not the last */
     bool window_all;       /* every layer has the window */
     bool window_from_file; /* without the key there is no window (instead of window_default) */
     uint32_t window_default;
@@ -71,6 +74,11 @@ struct arch {
     /* scales */
     bool embd_scale_sqrt;     /* embeddings times sqrt(n_embd) */
     bool logit_scale_divides; /* logits / logit_scale instead of times */
+
+    /* reranking heads */
+    enum ffn_act head_act; /* 0: tanh */
+    bool head_mean;        /* read the mean of a text where the file has no key, not one token */
+    bool head_softmax;     /* the scores are probabilities */
 
     /* fills defaults that are formulas of other numbers, after the keys were read; may be NULL */
     void (*derive)(struct hparams *hp);

@@ -11,7 +11,9 @@
                     X(hunyuan_moe) X(minimax_m2) X(seed_oss) X(exaone) X(exaone4) X(internlm2)     \
                         X(baichuan) X(xverse) X(orion) X(nemotron) X(stablelm) X(starcoder)        \
                             X(starcoder2) X(codeshell) X(refact) X(command_r) X(cohere2) X(dbrx)   \
-                                X(falcon) X(gptneox) X(gpt2) X(bloom) X(mpt)
+                                X(falcon) X(gptneox) X(gpt2) X(bloom) X(mpt) X(bert) X(nomic_bert) \
+                                    X(nomic_bert_moe) X(modern_bert) X(jina_bert_v2)               \
+                                        X(gemma_embedding)
 
 #define X(name) extern const struct arch arch_##name;
 ARCHS(X)

@@ -22,7 +22,16 @@ int model_describe(struct model *m, struct fail *f) {
     int rc = hparams_read(&m->hp, m->heap, m->g[0], n_vocab, f);
     if (rc) return rc;
     uint32_t context = m->options.context;
+    uint64_t positions = weights_axis(&m->parts, W_POSITION_EMBD, 0, NULL, 1);
+    if (m->hp.encoder && positions && positions < m->hp.n_ctx_train)
+        m->hp.n_ctx_train = (uint32_t)positions;
     if (!context) context = m->hp.n_ctx_train < 4096 ? m->hp.n_ctx_train : 4096;
+    if (m->hp.encoder && positions && context > positions) {
+        model_forget(m);
+        return fail(f, SOTTO_LIMIT, FAIL_NOWHERE,
+                    "%s has learned positions for %llu tokens; a context of %u is not possible",
+                    m->hp.arch->name, (unsigned long long)positions, context);
+    }
     m->options.context = context;
     struct builder b = {.hp = &m->hp,
                         .parts = &m->parts,
@@ -56,14 +65,13 @@ static void most(uint64_t *value, uint64_t other) {
 
 /* Sizes that depend on ops: shared activations, partial sums, private scratch. */
 static void measure_ops(struct model *m) {
-    uint32_t batch = m->options.batch;
     m->acts_bytes = m->partials_bytes = 0;
     m->thread_bytes = align64((uint64_t)m->hp.n_embd * sizeof(float)); /* a row aside */
     for (uint32_t i = 0; i < m->plan.n_ops; i++) {
         const struct op *op = &m->plan.ops[i];
         if (op->kind == OP_LINEAR) {
             most(&m->thread_bytes, linear_scratch(m, op));
-            most(&m->acts_bytes, linear_acts(m, op, batch));
+            most(&m->acts_bytes, linear_acts(m, op, op_tokens_most(m, op)));
         } else if (op->kind == OP_ATTN) {
             most(&m->thread_bytes, attn_scratch(m, op));
             most(&m->partials_bytes, attn_partials(m, op));
@@ -85,9 +93,12 @@ void model_layout(struct model *m, struct layout *l) {
 
     start = l->at;
     m->scratch = NULL;
+    m->max_seqs = o->n_sequences * 4; /* forks share pages */
+    if (m->hp.encoder && m->max_seqs < ENCODER_TEXTS) m->max_seqs = ENCODER_TEXTS;
     measure_ops(m);
-    m->max_rows = model_max_rows(&m->hp, o->batch);
+    m->max_rows = m->hp.encoder ? 0 : model_max_rows(&m->hp, o->batch);
     m->logits = layout_take(l, (uint64_t)m->max_rows * m->hp.n_vocab * sizeof(float));
+    m->texts = layout_take(l, m->plan.text_floats * m->max_seqs * sizeof(float));
     m->acts = layout_take(l, m->acts_bytes);
     m->partials = layout_take(l, m->partials_bytes);
     m->threads = layout_take(l, m->thread_bytes * o->max_threads);
@@ -99,7 +110,6 @@ void model_layout(struct model *m, struct layout *l) {
     rope_layout(m, l);
     m->op_ms = layout_take(l, m->plan.n_ops * sizeof(double));
 
-    m->max_seqs = o->n_sequences * 4; /* forks share pages */
     m->seqs = layout_take(l, (uint64_t)m->max_seqs * sizeof *m->seqs);
     for (uint32_t i = 0; i < m->max_seqs; i++) {
         uint32_t *tokens = layout_take(l, (uint64_t)o->context * sizeof(uint32_t)),
@@ -138,6 +148,10 @@ void model_layout(struct model *m, struct layout *l) {
 
 /* The largest batch whose scratch stays below the target beside the vocabulary and the header. */
 void model_choose_batch(struct model *m) {
+    if (m->hp.encoder) { /* a text that sees to both sides cannot be cut */
+        m->options.batch = m->options.context;
+        return;
+    }
     if (m->options.batch) {
         if (m->options.batch > BATCH_MOST) m->options.batch = BATCH_MOST;
         if (m->options.batch > m->options.context) m->options.batch = m->options.context;

@@ -50,12 +50,20 @@ struct segment {
 struct run_entry {
     struct seq *seq;
     uint32_t *tokens;
-    uint32_t n_tokens, done, skip /* leading ones re-evaluated */, want;
+    uint32_t n_tokens, done, skip /* leading ones re-evaluated */;
+    uint32_t want, n_rows /* wanted of it */;
 };
+
+/* What rows of an entry are wanted, and what a batch makes of them. */
+enum rows_wanted { ROWS_NONE, ROWS_LAST, ROWS_ALL, ROWS_FIRST };
+enum walk_kind { KIND_LOGITS, KIND_STATES, KIND_POOLED, KIND_SCORES };
 
 /* The batch under way and the piece of it being walked. */
 struct walk {
     bool active;
+    uint8_t kind;   /* enum walk_kind */
+    bool normalize; /* pooled vectors to length 1 */
+    bool heads;     /* the pieces are done, the texts are walked */
     uint32_t n_entries;
     struct run_entry *entries;             /* [max_seqs] */
     uint32_t total, walked;                /* tokens */
@@ -116,6 +124,7 @@ struct model {
     float *scratch; /* token_floats * batch */
     float *logits;  /* [max_rows][n_vocab] */
     uint32_t max_rows;
+    float *texts; /* text_floats * max_seqs */
     uint8_t *acts;
     uint64_t acts_bytes; /* prepared activations of a long batch */
     uint8_t *partials;
@@ -151,8 +160,14 @@ int model_start(struct model *m, struct fail *f);
 uint32_t model_max_rows(const struct hparams *hp, uint32_t batch);
 
 static inline float *model_buffer(const struct model *m, int32_t buffer) {
+    const struct plan_buffer *b = &m->plan.buffers[buffer];
     return buffer == BUFFER_LOGITS ? m->logits
-                                   : m->scratch + m->plan.buffers[buffer].at * m->options.batch;
+           : b->texts              ? m->texts + b->at * m->max_seqs
+                                   : m->scratch + b->at * m->options.batch;
+}
+/* The most rows an op walks at once. */
+static inline uint32_t op_tokens_most(const struct model *m, const struct op *op) {
+    return op->walk == WALK_TEXTS ? m->max_seqs : m->options.batch;
 }
 static inline const struct weight *model_weight(const struct model *m, int32_t w) {
     return &m->weights.list[w];
@@ -164,6 +179,8 @@ static inline const float *model_floats(const struct model *m, int32_t w) {
 /* run.c */
 int run_continue(struct model *m, double budget_ms);
 double run_progress(const struct model *m);
+/* The i-th finished row and its width; NULL where there is none. */
+const float *run_row(const struct model *m, uint32_t i, uint32_t *width);
 
 /* seq.c. A batch: clear, add entries, begin. */
 int seq_new(struct model *m, struct seq **out);
@@ -171,7 +188,9 @@ void seq_free(struct seq *s);
 int seq_fork(struct seq *s, struct seq **out);
 int seq_truncate(struct seq *s, uint32_t n);
 void run_clear(struct model *m); /* drops the batch; sequences keep their whole pieces */
-int run_add(struct model *m, struct seq *seq, const uint32_t *tokens, uint32_t n, uint32_t want);
+/* kind: of the whole batch; want: rows of this entry. */
+int run_add(struct model *m, struct seq *seq, const uint32_t *tokens, uint32_t n, uint32_t want,
+            enum walk_kind kind);
 int run_begin(struct model *m); /* CONTEXT_FULL where the cache has not enough pages */
 
 /* feed.c */

@@ -95,6 +95,7 @@ static struct attn attn_of(const struct model *m, const struct op *op) {
         .dim_k = l->dim_k,
         .dim_v = l->dim_v,
         .window = l->window,
+        .bidirectional = m->hp.encoder,
         .scale = m->hp.attn_scale,
         .softcap = m->hp.attn_softcap,
         .sinks = model_floats(m, op->attn.sinks),
