@@ -81,10 +81,14 @@ int sotto_set_threads(sotto_model *m, uint32_t n_threads);
 void sotto_abort(sotto_model *m); /* makes the running sotto_run return ABORTED soon; cleared by the next begin */
 
 /* ---- text ----------------------------------------------------------------------------------------- */
-enum { SOTTO_ADD_SPECIAL = 1, SOTTO_PARSE_SPECIAL = 2 };
+enum { SOTTO_ADD_SPECIAL = 1, SOTTO_PARSE_SPECIAL = 2, SOTTO_FIT_CONTEXT = 4 /* cut what is too long */ };
 enum { SOTTO_REMOVE_SPECIAL = 1, SOTTO_SHOW_SPECIAL = 2 };
 /* Results are owned by m and valid until the next text call. */
 int sotto_tokenize(sotto_model *m, const char *text, size_t n, unsigned flags, const uint32_t **ids, size_t *n_ids);
+/* A query and a document as a reranker reads them: by the model's template for that, else with BOS, EOS and SEP
+ * around them as its vocabulary says. flags: SOTTO_FIT_CONTEXT shortens the document (not in a template). */
+int sotto_tokenize_pair(sotto_model *m, const char *query, size_t n_query, const char *document, size_t n_document,
+                        unsigned flags, const uint32_t **ids, size_t *n_ids);
 int sotto_detokenize(sotto_model *m, const uint32_t *ids, size_t n, unsigned flags, const char **text, size_t *size);
 /* variables: JSON object {messages, tools, add_generation_prompt, …}; bos_token and eos_token are added.
  * template: NULL for the model's own. now: seconds since 1970. */

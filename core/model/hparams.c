@@ -204,7 +204,8 @@ static int read_encoder(struct reader *r, struct hparams *hp) {
     const struct arch *a = hp->arch;
     hp->encoder = !gguf_bool(r->g, full_key(r, "attention.causal"), !a->encoder) || a->encoder;
     hp->pooling = read_pooling(r, "pooling_type", POOL_NONE);
-    hp->head_pooling = read_pooling(r, "classifier.pooling_type", a->head_mean ? POOL_MEAN : POOL_NONE);
+    hp->head_pooling =
+        read_pooling(r, "classifier.pooling_type", a->head_mean ? POOL_MEAN : POOL_NONE);
     hp->act = a->act;
     struct gguf_str act = gguf_string(r->g, full_key(r, "hidden_activation"));
     static const struct {

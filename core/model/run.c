@@ -199,7 +199,8 @@ static void finish_texts(struct model *m) {
     for (uint32_t i = 0; i < w->n_entries; i++) {
         uint32_t n;
         float *row = (float *)(uintptr_t)run_row(m, i, &n); /* of the model's own block */
-        if (w->kind == KIND_SCORES && m->hp.arch->head_softmax) kern_softmax(m->kern, row, row, n, 1);
+        if (w->kind == KIND_SCORES && m->hp.arch->head_softmax)
+            kern_softmax(m->kern, row, row, n, 1);
         if (w->kind == KIND_POOLED && w->normalize) kern_l2_norm(m->kern, row, row, n, 1e-12f);
     }
 }
