@@ -20,7 +20,8 @@ int sotto_tokenize(sotto_model *s, const char *text, size_t n, unsigned flags, c
     unsigned encode = (flags & SOTTO_ADD_SPECIAL ? ENCODE_ADD_SPECIAL : 0u) |
                       (flags & SOTTO_PARSE_SPECIAL ? ENCODE_PARSE_SPECIAL : 0u);
     int rc = vocab_encode(m->vocab, m->heap, text, n, encode, &s->ids, &s->n_ids, &m->fail);
-    *ids = s->ids, *n_ids = rc || !(flags & SOTTO_FIT_CONTEXT) ? s->n_ids : fit(m, s->ids, s->n_ids);
+    *ids = s->ids, *n_ids = s->n_ids;
+    if (!rc && flags & SOTTO_FIT_CONTEXT) *n_ids = fit(m, s->ids, s->n_ids);
     return rc;
 }
 
@@ -46,8 +47,8 @@ static int template_pair(sotto_model *s, struct gguf_str source, const char *con
     return rc;
 }
 
-/* BOS query EOS SEP document EOS, each where the vocabulary has it; cut: what the document must lose
- * for the whole to fit the context. */
+/* BOS query EOS SEP document EOS, each where the vocabulary has it; cut: the document loses what
+ * does not fit the context. */
 static int join_pair(sotto_model *s, uint32_t *const *part, const size_t *n, bool cut) {
     struct model *m = &s->m;
     struct vocab_special v = vocab_special(m->vocab);
