@@ -73,6 +73,10 @@ static uint32_t stretch_end(const struct model *m, uint32_t op) {
                               : p->n_ops;
 }
 
+static bool has_phases(const struct model *m, const struct op *op) {
+    return run_tokens(m, op) || op->kind == OP_ROWS;
+}
+
 static void job(void *arg, struct pool *pool, uint32_t thread) {
     struct model *m = arg;
     struct walk *w = &m->walk;
@@ -84,7 +88,7 @@ static void job(void *arg, struct pool *pool, uint32_t thread) {
     uint32_t op = w->op, first = w->phase, end = stretch_end(m, op);
     for (;; op++, first = 0) {
         const struct op *o = &m->plan.ops[op];
-        uint32_t n_phases = run_tokens(m, o) || o->kind == OP_ROWS ? run_phases(m, o) : 0;
+        uint32_t n_phases = has_phases(m, o) ? run_phases(m, o) : 0;
         for (uint32_t phase = first; phase < n_phases; phase++) {
             run_phase(&r, o, phase);
             if (r.paused) {
@@ -186,6 +190,10 @@ static int walk_on(struct model *m) {
     int first = w->cursor || w->phase ? SOTTO_OK : decide(m, w->op, m->plan.n_ops);
     if (first == SOTTO_MORE) first = SOTTO_OK; /* even the smallest budget makes progress */
     if (first != SOTTO_OK) return first;
+    /* a job without a barrier may not be: a late thread would read what the leader left behind */
+    uint32_t op = w->op, end = stretch_end(m, op);
+    while (op < end && !has_phases(m, &m->plan.ops[op])) op++;
+    if (op == end) return w->op = end, SOTTO_DONE;
     w->result = SOTTO_WORKER_LOST;
     if (m->profiling) m->profile_last = clock_ms();
     int rc = pool_run(m->pool, w->n_threads, job, m);
