@@ -1,7 +1,7 @@
 import { Chat } from './chat.js';
 import { checkNumber, checkOptions, invalid, SottoError, unsupported } from './errors.js';
 import { within } from './host.js';
-import { NORMALIZE, WANT_VECTOR } from './protocol.js';
+import { NORMALIZE, PAIR, WANT_VECTOR } from './protocol.js';
 import { channelSplitter, reasoningKind } from './reasoning.js';
 import { Sequence, toIds } from './sequence.js';
 
@@ -245,7 +245,8 @@ export class Model {
     if (!this.#info.scores) {
       throw unsupported(`The model (${this.#info.architecture}) is no reranker: it has no head that gives scores.`);
     }
-    return (await this.#embed(documents, query, WANT_VECTOR.rank, options)).map(([score]) => score);
+    const rows = await this.#embed(documents, query, WANT_VECTOR.rank | PAIR, options);
+    return rows.map(([score]) => score);
   }
 
   /**

@@ -95,6 +95,8 @@ export const WANT_STATES = 3;
 export const WANT_VECTOR = { model: 4, mean: 5, cls: 6, last: 7, rank: 8, none: WANT_STATES };
 /** … and what makes a vector's length 1. */
 export const NORMALIZE = 16;
+/** The tokens are those of a pair of texts. */
+export const PAIR = 32;
 
 /** Stack of a compute worker and of the loader. */
 export const STACK_BYTES = 128 * 1024;

@@ -21,8 +21,9 @@ static bool take_row(void *arg, const float *row, uint32_t position) {
 
 static bool embed_ids(struct session *s, const uint32_t *ids, uint32_t n, const char *name) {
     uint32_t want = SOTTO_WANT_POOLED + s->o->pooling;
+    if (strcmp(s->o->command, "rerank") == 0) want |= SOTTO_PAIR;
     struct line line = {s, n, name};
-    if (s->o->normalize && want != SOTTO_WANT_SCORES) want |= SOTTO_NORMALIZE;
+    if (s->o->normalize && (want & 15) != SOTTO_WANT_SCORES) want |= SOTTO_NORMALIZE;
     return evaluate(s, ids, n, want, take_row, &line) && !sotto_seq_truncate(s->seq, 0);
 }
 

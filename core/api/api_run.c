@@ -54,7 +54,7 @@ int sotto_run_begin(sotto_model *s, const struct sotto_entry *entries, uint32_t 
     for (uint32_t i = 0; i < n_entries; i++) {
         const struct sotto_entry *e = &entries[i];
         struct seq *seq = seq_of(e->seq);
-        uint32_t want = e->want & ~(uint32_t)SOTTO_NORMALIZE, rows;
+        uint32_t want = e->want & ~(uint32_t)(SOTTO_NORMALIZE | SOTTO_PAIR), rows;
         enum walk_kind kind;
         if (!seq || seq->model != m || !seq->open || !resolve(m, want, &rows, &kind))
             return fail(&m->fail, SOTTO_EINVAL, i, "entry %u names no open sequence of this model",
@@ -62,6 +62,10 @@ int sotto_run_begin(sotto_model *s, const struct sotto_entry *entries, uint32_t 
         m->walk.normalize = e->want & SOTTO_NORMALIZE;
         int rc = run_add(m, seq, e->tokens, e->n_tokens, rows, kind);
         if (rc) return rc;
+        struct run_entry *own = &m->walk.entries[i];
+        uint32_t sep = vocab_special(m->vocab).sep, at = 0;
+        while (at < own->n_tokens && own->tokens[at] != sep) at++;
+        if (e->want & SOTTO_PAIR) own->second = at + 1;
     }
     return run_begin(m);
 }

@@ -115,7 +115,7 @@ const uint32_t *sotto_seq_tokens(const sotto_seq *s); /* the ids evaluated so fa
 enum sotto_want {
     SOTTO_WANT_NONE, SOTTO_WANT_LAST, SOTTO_WANT_ALL, SOTTO_WANT_STATES,
     SOTTO_WANT_POOLED, SOTTO_WANT_MEAN, SOTTO_WANT_CLS, SOTTO_WANT_END, SOTTO_WANT_SCORES,
-    SOTTO_NORMALIZE = 16
+    SOTTO_NORMALIZE = 16, SOTTO_PAIR = 32 /* what is behind the first SEP is the second text of a pair */
 };
 struct sotto_entry { sotto_seq *seq; const uint32_t *tokens; uint32_t n_tokens; uint32_t want; };
 

@@ -129,6 +129,7 @@ void model_layout(struct model *m, struct layout *l) {
     w->segments = layout_take(l, n * sizeof *w->segments);
     w->tokens = layout_take(l, n * sizeof(uint32_t));
     w->positions = layout_take(l, n * sizeof(uint32_t));
+    w->types = layout_take(l, n);
     w->row_token = layout_take(l, n * sizeof(uint32_t));
     w->row_entry = layout_take(l, n * sizeof(uint32_t));
 

@@ -52,6 +52,7 @@ struct run_entry {
     uint32_t *tokens;
     uint32_t n_tokens, done, skip /* leading ones re-evaluated */;
     uint32_t want, n_rows /* wanted of it */;
+    uint32_t second; /* index of the first token of the second type, beyond the last where none is */
 };
 
 /* What rows of an entry are wanted, and what a batch makes of them. */
@@ -70,6 +71,7 @@ struct walk {
     uint32_t n_tokens, n_segments, n_rows; /* of the piece */
     struct segment *segments;              /* [batch] */
     uint32_t *tokens, *positions;          /* [batch] */
+    uint8_t *types;                        /* [batch] of tokens, as encoders tell two texts apart */
     uint32_t *row_token, *row_entry;       /* [batch] wanted rows */
     bool piece;                            /* a piece is under way */
     uint32_t n_threads;                    /* of the piece */

@@ -143,6 +143,7 @@ static int piece_begin(struct model *m) {
         for (uint32_t t = 0; t < n; t++) {
             uint32_t at = e->done + t;
             w->tokens[w->n_tokens] = e->tokens[at], w->positions[w->n_tokens] = position + t;
+            w->types[w->n_tokens] = at >= e->second;
             bool wanted = e->want == ROWS_ALL     ? at >= e->skip
                           : e->want == ROWS_FIRST ? at == e->skip
                                                   : e->want == ROWS_LAST && at + 1 == e->n_tokens;

@@ -88,10 +88,10 @@ static void embed(const struct runner *r, const struct op *op, uint32_t t) {
                  w->positions[t] < last ? w->positions[t] : last);
         kern_add(m->kern, x, x, row, n);
     }
-    if (op->embed.type_w >= 0) { /* texts are of the first type */
+    if (op->embed.type_w >= 0) {
         const struct weight *type = model_weight(m, op->embed.type_w);
         float *row = (float *)(void *)r->scratch;
-        kern_row(type->dtype, row, type->data, n, 0);
+        kern_row(type->dtype, row, type->data, n, type->rows > 1 ? w->types[t] : 0);
         kern_add(m->kern, x, x, row, n);
     }
 }

@@ -114,6 +114,7 @@ int run_add(struct model *m, struct seq *seq, const uint32_t *tokens, uint32_t n
                             .n_tokens = again + n,
                             .skip = again,
                             .want = want,
+                            .second = UINT32_MAX,
                             .n_rows = want == ROWS_ALL ? n : want != ROWS_NONE};
     w->total += e->n_tokens;
     return SOTTO_OK;
