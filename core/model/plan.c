@@ -112,8 +112,8 @@ void plan_place(struct plan *p) {
             moved = false;
             for (uint32_t j = 0; j < i; j++) {
                 const struct plan_buffer *other = &p->buffers[j];
-                if (other->tail || other->texts || other->first == UINT32_MAX || other->last < own->first ||
-                    own->last < other->first)
+                if (other->tail || other->texts || other->first == UINT32_MAX ||
+                    other->last < own->first || own->last < other->first)
                     continue;
                 if (at < other->at + padded(other->width) && other->at < at + padded(own->width))
                     at = other->at + padded(other->width), moved = true;

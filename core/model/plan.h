@@ -5,8 +5,8 @@
  * wants something of). What follows depends on what a batch is for: logits come from the ops up to
  * `n_logits`, which walk those rows in groups; embeddings from those up to `n_pool`, which make the
  * states of the rows and add them up by text, and then from those up to `n_dense`, or, for the
- * scores of a reranker, from there to the end; these walk the texts of the batch once. Norms and activations that feed
- * a product are part of its op, so that a token costs few barriers.
+ * scores of a reranker, from there to the end; these walk the texts of the batch once. Norms and
+ * activations that feed a product are part of its op, so that a token costs few barriers.
  */
 #ifndef SOTTO_MODEL_PLAN_H
 #define SOTTO_MODEL_PLAN_H

@@ -79,7 +79,8 @@ static int check_kind(struct model *m, uint32_t n, enum walk_kind kind) {
                     "the entries of a batch want different kinds of results");
     if (kind == KIND_LOGITS && m->hp.encoder)
         return fail(&m->fail, SOTTO_UNSUPPORTED, FAIL_NOWHERE,
-                    "the model (%s) is an encoder: it gives embeddings and continues no text", name);
+                    "the model (%s) is an encoder: it gives embeddings and continues no text",
+                    name);
     if (kind == KIND_SCORES ? m->plan.scores < 0 : kind != KIND_LOGITS && m->plan.states < 0)
         return fail(&m->fail, SOTTO_UNSUPPORTED, FAIL_NOWHERE, "the model (%s) gives no %s", name,
                     kind == KIND_SCORES ? "scores: it has no reranking head" : "embeddings");
