@@ -8,7 +8,7 @@ import { fillWeights, randomNumbers } from './random-blocks.mjs';
 
 /**
  * @typedef {object} EncoderCase
- * @property {string} name @property {'bert' | 'modern-bert'} arch @property {string} note @property {number} seed
+ * @property {string} name @property {'bert' | 'modern-bert' | 'jina-bert-v2'} arch @property {string} note @property {number} seed
  * @property {number} embd @property {number} layers @property {number} ffn @property {number} heads
  * @property {number} pooling as files number it @property {number} context @property {number} [window]
  */
@@ -16,7 +16,8 @@ import { fillWeights, randomNumbers } from './random-blocks.mjs';
 /** @type {EncoderCase[]} */
 const cases = [
   { name: 'bert-rank', arch: 'bert', note: 'norms on the residual, learned positions, a reranking head', seed: 11, embd: 48, layers: 2, ffn: 96, heads: 3, pooling: 4, context: 64 },
-  { name: 'modern-bert', arch: 'modern-bert', note: 'blocks 0 and 3 see all, the others 8 to both sides', seed: 12, embd: 32, layers: 4, ffn: 48, heads: 2, pooling: 1, context: 128, window: 16 },
+  { name: 'modern-bert', arch: 'modern-bert', note: 'blocks 0 and 3 see all, the others 8 to both sides; a reranking head on the mean', seed: 12, embd: 32, layers: 4, ffn: 48, heads: 2, pooling: 4, context: 128, window: 16 },
+  { name: 'jina-bert-v2', arch: 'jina-bert-v2', note: 'ALiBi, norms of q and k with biases, attention added twice, dense layers behind the mean', seed: 13, embd: 36, layers: 2, ffn: 40, heads: 3, pooling: 1, context: 128 },
 ]; // prettier-ignore
 
 /** A WordPiece vocabulary of letters. @param {GgufWriter} w @returns {number} tokens */
@@ -39,6 +40,7 @@ function addWordPieces(w) {
 function makeModel(c, addBpe) {
   const w = new GgufWriter();
   const bert = c.arch === 'bert';
+  const modern = c.arch === 'modern-bert';
   w.string('general.architecture', c.arch);
   w.string('general.name', 'tiny random test model');
   const metadata = {
@@ -53,32 +55,39 @@ function makeModel(c, addBpe) {
   for (const [key, value] of Object.entries(metadata)) w.u32(`${c.arch}.${key}`, value);
   w.f32(`${c.arch}.attention.layer_norm_epsilon`, 1e-5);
   w.bool(`${c.arch}.attention.causal`, false);
-  if (!bert) {
+  if (modern) {
     w.f32(`${c.arch}.rope.freq_base`, 160000);
     w.f32(`${c.arch}.rope.freq_base_swa`, 10000);
   }
-  const vocab = bert ? addWordPieces(w) : addBpe(w);
+  const vocab = modern ? addBpe(w) : addWordPieces(w);
   /** @param {string} name @param {number[]} shape */
   const weight = (name, ...shape) => w.tensor(`${name}.weight`, 'F32', shape);
   /** @param {string} name @param {number[]} shape */
   const both = (name, ...shape) => {
     weight(name, ...shape);
-    if (bert) w.tensor(`${name}.bias`, 'F32', shape.slice(-1));
+    if (!modern) w.tensor(`${name}.bias`, 'F32', shape.slice(-1));
   };
   weight('token_embd', c.embd, vocab);
   both('token_embd_norm', c.embd);
-  if (bert) {
-    weight('position_embd', c.embd, c.context);
-    weight('token_types', c.embd, 2);
+  if (bert) weight('position_embd', c.embd, c.context);
+  if (!modern) weight('token_types', c.embd, 2);
+  if (modern) {
+    weight('output_norm', c.embd);
+    weight('cls.norm', c.embd);
+  }
+  if (c.pooling === 4) {
     both('cls', c.embd, c.embd);
     both('cls.output', c.embd, 1);
-  } else weight('output_norm', c.embd);
+  } else {
+    both('dense_2', c.embd, 56);
+    weight('dense_3', 56, 24);
+  }
   for (let i = 0; i < c.layers; i++) {
     const at = `blk.${i}.`;
-    if (bert) {
+    if (!modern) {
       for (const name of ['q', 'k', 'v']) both(`${at}attn_${name}`, c.embd, c.embd);
-      both(`${at}attn_output_norm`, c.embd);
-      both(`${at}layer_output_norm`, c.embd);
+      for (const name of ['attn_output_norm', 'layer_output_norm']) both(at + name, c.embd);
+      if (!bert) for (const name of ['attn_q_norm', 'attn_k_norm', 'attn_norm_2']) both(at + name, c.embd);
     } else {
       weight(`${at}attn_qkv`, c.embd, 3 * c.embd);
       if (i) weight(`${at}attn_norm`, c.embd);
@@ -131,17 +140,21 @@ function encode(file, c, tokens) {
   /** @param {string} name @param {number} row */
   const row = (name, row) => (tensors.get(name) ?? new Float64Array(n * (row + 1))).slice(row * n, (row + 1) * n);
   const bert = c.arch === 'bert';
+  const modern = c.arch === 'modern-bert';
+  const power = 2 ** Math.floor(Math.log2(c.heads));
+  /** How much a step of distance costs head i. @param {number} i */
+  const slope = (i) => (i < power ? 2 ** ((-8 / power) * (i + 1)) : 2 ** ((-4 / power) * (2 * (i - power) + 1)));
   let states = tokens.map((token, p) => {
     const x = add(row('token_embd.weight', token), row('position_embd.weight', p));
     return norm('token_embd_norm', add(x, row('token_types.weight', 0)));
   });
   for (let layer = 0; layer < c.layers; layer++) {
     const at = `blk.${layer}.`;
-    const local = !bert && layer % 3 !== 0;
+    const local = modern && layer % 3 !== 0;
     const dim = n / c.heads;
     const qkv = states.map((x, p) => {
       const y = norm(`${at}attn_norm`, x);
-      if (bert) return ['q', 'k', 'v'].map((name) => linear(`${at}attn_${name}`, y));
+      if (!modern) return ['q', 'k', 'v'].map((name) => norm(`${at}attn_${name}_norm`, linear(`${at}attn_${name}`, y)));
       const all = linear(`${at}attn_qkv`, y);
       for (let h = 0; h < 2 * n; h += dim)
         for (let i = 0; i < dim / 2; i++) {
@@ -159,7 +172,8 @@ function encode(file, c, tokens) {
           if (local && Math.abs(p - j) > (c.window ?? 0) / 2) return -Infinity;
           let dot = 0;
           for (let i = h; i < h + dim; i++) dot += qkv[p][0][i] * k[i];
-          return dot / Math.sqrt(dim);
+          const away = bert || modern ? 0 : slope(h / dim) * Math.abs(p - j);
+          return dot / Math.sqrt(dim) - away;
         });
         const top = Math.max(...scores);
         const weights = scores.map((s) => Math.exp(s - top));
@@ -168,7 +182,8 @@ function encode(file, c, tokens) {
           for (let i = h; i < h + dim; i++) out[i] += (weight / sum) * qkv[j][2][i];
         });
       }
-      const y = norm(`${at}attn_output_norm`, add(x, linear(`${at}attn_output`, out)));
+      let y = norm(`${at}attn_output_norm`, add(x, linear(`${at}attn_output`, out)));
+      if (!bert && !modern) y = norm(`${at}attn_norm_2`, add(y, x));
       const up = linear(`${at}ffn_up`, norm(`${at}ffn_norm`, y));
       const inner = bert ? up.map(gelu) : up.slice(0, c.ffn).map((v, i) => gelu(v) * up[c.ffn + i]);
       return norm(`${at}layer_output_norm`, add(y, linear(`${at}ffn_down`, inner)));
@@ -176,8 +191,9 @@ function encode(file, c, tokens) {
   }
   states = states.map((x) => norm('output_norm', x));
   const mean = states.reduce(add).map((v) => v / tokens.length);
-  const pooled = c.pooling === 4 ? linear('cls.output', linear('cls', states[0]).map(Math.tanh)) : mean;
-  return { states, pooled };
+  if (c.pooling !== 4) return { states, pooled: linear('dense_3', linear('dense_2', mean)) };
+  const head = linear('cls', modern ? mean : states[0]).map(modern ? gelu : Math.tanh);
+  return { states, pooled: linear('cls.output', norm('cls.norm', head)) };
 }
 
 /** Writes the cases below a folder. @param {string} folder @param {(w: GgufWriter) => number} addBpe */

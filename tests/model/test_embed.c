@@ -155,7 +155,8 @@ int main(int argc, char **argv) {
         const char *name;
         bool encoder, ranks, words;
     } models[] = {{"bert-rank", true, true, true},
-                  {"modern-bert", true, false, false},
+                  {"modern-bert", true, true, false},
+                  {"jina-bert-v2", true, false, true},
                   {"gemma3", false, false, false},
                   {"qwen2", false, false, false}};
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
