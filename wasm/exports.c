@@ -251,7 +251,10 @@ EXPORT(int, run_begin)(sotto_model *m, sotto_seq *seq, const uint32_t *tokens, u
     struct sotto_entry entry = {.seq = seq, .tokens = tokens, .n_tokens = n, .want = want};
     return sotto_run_begin(m, &entry, 1);
 }
-/* Several sequences' batch: struct sotto_entry as four u32 on wasm32. */
+#ifndef __wasm64__
+_Static_assert(sizeof(struct sotto_entry) == 4 * 4, "entries cross as four u32");
+#endif
+/* Several sequences' batch: struct sotto_entry as four u32. */
 EXPORT(int, run_begin_all)(sotto_model *m, const struct sotto_entry *entries, uint32_t n) {
     return sotto_run_begin(m, entries, n);
 }

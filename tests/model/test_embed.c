@@ -139,6 +139,53 @@ static void pairs_and_long_texts_keep_their_special_tokens(const struct input *i
     sotto_model_close(m);
 }
 
+static void memory_stays_below_what_was_said(const struct input *in) {
+    struct native_heap own;
+    native_heap_init(&own);
+    sotto_header *h = sotto_header_new(&own.heap);
+    struct sotto_options o = {.max_threads = MOST_THREADS};
+    uint32_t *ids = calloc(in->n_ctx, sizeof *ids);
+    sotto_header_push(h, 0, in->file.data, in->file.size);
+    uint64_t need = sotto_header_memory(h, &o);
+    sotto_header_free(h);
+    own.heap.peak = 0;
+    struct fail f = {0};
+    sotto_model *m = open_fed(&own.heap, &pool, in->file, &o, &f);
+    CHECK_EQ(sotto_set_threads(m, MOST_THREADS), SOTTO_OK);
+    sotto_seq *s;
+    sotto_seq_new(m, &s);
+    size_t at_open = own.heap.used;
+    CHECK_EQ(begin(m, s, ids, in->n_ctx, SOTTO_WANT_STATES), SOTTO_OK);
+    CHECK_EQ(sotto_run(m, 0), SOTTO_OK);
+    CHECK_EQ(sotto_n_rows(m), in->n_ctx);
+    CHECK_EQ(own.heap.used, at_open);
+    CHECK(need && own.heap.peak <= need, "%zu bytes were used, %llu said", own.heap.peak,
+          (unsigned long long)need);
+    sotto_model_close(m);
+    CHECK_EQ(own.heap.used, 0);
+    free(ids);
+}
+
+static void every_failing_allocation_is_reported(const struct input *in) {
+    for (int64_t k = 0; k < 10000; k++) {
+        struct native_heap own;
+        struct fail f = {0};
+        struct sotto_options o = {0};
+        const uint32_t *ids;
+        size_t n;
+        native_heap_failing(&own, k);
+        sotto_model *m = open_fed(&own.heap, &pool, in->file, &o, &f);
+        int rc = m ? sotto_tokenize_pair(m, "the a", 5, "b c", 3, 0, &ids, &n) : f.code;
+        CHECK(!rc || rc == SOTTO_MEMORY, "allocation %lld failed: %s", (long long)k,
+              m ? sotto_model_fail(m)->text : f.text);
+        sotto_model_close(m);
+        CHECK(own.heap.used == 0, "allocation %lld failed: %zu bytes were not given back",
+              (long long)k, own.heap.used);
+        if (!rc) return;
+    }
+    CHECK(false, "no end of allocations");
+}
+
 int main(int argc, char **argv) {
     static pthread_t threads[MOST_THREADS];
     const char *cases = argc > 1 ? argv[1] : NULL;
@@ -166,7 +213,9 @@ int main(int argc, char **argv) {
             the_same_bits_however_work_is_split(&in, models[i].name, want, !models[i].encoder);
         vectors_have_length_one(&in);
         if (models[i].encoder) an_encoder_refuses_what_it_cannot_do(&in, models[i].ranks);
+        if (models[i].encoder) memory_stays_below_what_was_said(&in);
         if (models[i].words) pairs_and_long_texts_keep_their_special_tokens(&in);
+        if (models[i].words) every_failing_allocation_is_reported(&in);
         unload(&in);
     }
     pool_stop(&pool);
