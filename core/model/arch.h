@@ -39,6 +39,8 @@ struct arch {
     enum norm_kind norm;
     enum rope_kind rope;
     enum ffn_act act;
+    enum ffn_act act_ungated;   /* of an FFN without a gate; 0: act */
+    const char *tensors;        /* what stands before the names of its tensors, or NULL */
 
     /* norms and residuals */
     const char *ffn_norm; /* tensor of the norm before the FFN; NULL: "ffn_norm" */
@@ -59,6 +61,8 @@ struct arch {
     uint32_t attn_scale_layers; /* files of so many blocks scale queries by 1/sqrt(embd / heads) */
     bool alibi;                 /* a slope per head instead of rotation */
     float alibi_default;        /* max bias where the file has no key */
+    bool attn_unscaled;         /* scores are not divided by the root of the head size */
+    const char *attn_out;       /* tensor of the output product; NULL: "attn_output" */
     bool kq_l2_norm; /* q and k normalised without weights, after rope, in rotated layers */
     uint32_t temperature_step;  /* queries scaled by 1 + a log(1 + floor((p + offset) / step)):
                                    default step, … */

@@ -13,7 +13,7 @@
                             X(starcoder2) X(codeshell) X(refact) X(command_r) X(cohere2) X(dbrx)   \
                                 X(falcon) X(gptneox) X(gpt2) X(bloom) X(mpt) X(bert) X(nomic_bert) \
                                     X(nomic_bert_moe) X(modern_bert) X(jina_bert_v2)               \
-                                        X(gemma_embedding)
+                                        X(gemma_embedding) X(t5encoder)
 
 #define X(name) extern const struct arch arch_##name;
 ARCHS(X)

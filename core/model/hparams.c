@@ -309,7 +309,7 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
         hp->n_rot = hp->layers[0].n_rot, hp->n_ff = hp->layers[0].n_ff;
         if (hp->attn_scale == 0) {
             uint32_t n = a->attn_scale_layers == hp->n_layer ? hp->n_embd / hp->n_head : hp->dim_k;
-            hp->attn_scale = 1 / f_sqrt((float)n);
+            hp->attn_scale = a->attn_unscaled ? 1 : 1 / f_sqrt((float)n);
         }
         if (a->derive) a->derive(hp);
     }

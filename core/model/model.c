@@ -22,6 +22,7 @@ int model_describe(struct model *m, struct fail *f) {
     int rc = hparams_read(&m->hp, m->heap, m->g[0], n_vocab, f);
     if (rc) return rc;
     uint32_t context = m->options.context;
+    m->parts.prefix = m->hp.arch->tensors;
     uint64_t positions = weights_axis(&m->parts, W_POSITION_EMBD, 0, NULL, 1);
     if (m->hp.encoder && positions && positions < m->hp.n_ctx_train)
         m->hp.n_ctx_train = (uint32_t)positions;
@@ -183,6 +184,27 @@ static void fill_alibi(struct model *m) {
     }
 }
 
+/* Raffel et al. 2020: half of the buckets for keys behind the query; of each half the first are
+ * single distances, the others grow with the logarithm up to ATTN_FAR. */
+static void fill_buckets(struct model *m) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < m->plan.n_ops && !n; i++) {
+        const struct op *op = &m->plan.ops[i];
+        if (op->kind == OP_ATTN && op->attn.bias >= 0)
+            n = model_weight(m, op->attn.bias)->k / m->hp.layers[op->layer].n_head;
+    }
+    for (int32_t d = -ATTN_FAR; n && d <= ATTN_FAR; d++) {
+        uint32_t side = m->hp.encoder ? n / 2 : n, single = side / 2,
+                 far = (uint32_t)(d < 0 ? -d : m->hp.encoder ? d : 0), at = far;
+        if (far >= single) /* exact powers may come out a hair too small */
+            at = single + (uint32_t)(d_log((double)far / single) * (side - single) /
+                                         d_log((double)ATTN_FAR / single) +
+                                     1e-6);
+        if (at >= side) at = side - 1;
+        m->bucket[d + ATTN_FAR] = (uint8_t)(at + (m->hp.encoder && d > 0 ? side : 0));
+    }
+}
+
 int model_start(struct model *m, struct fail *f) {
     kv_reset(&m->kv);
     for (uint32_t i = 0; i < m->max_seqs; i++)
@@ -191,6 +213,7 @@ int model_start(struct model *m, struct fail *f) {
                 m->seqs[i].kv.pages[g][p] = KV_NO_PAGE;
     memset(m->op_ms, 0, m->plan.n_ops * sizeof(double));
     fill_alibi(m);
+    fill_buckets(m);
     rope_start(m);
     return feed_start(m, f);
 }

@@ -135,6 +135,7 @@ struct model {
     uint64_t thread_bytes; /* private scratch, one after the other */
     uint32_t *lists;       /* experts: see run_moe.c */
     float *alibi;          /* [n_head] slopes or NULL */
+    uint8_t bucket[2 * ATTN_FAR + 1]; /* of distances, where a bias is by them */
     struct rope_set rope[2];
     struct seq *seqs;
     uint32_t max_seqs;

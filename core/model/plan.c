@@ -151,7 +151,7 @@ void op_weights(const struct op *op, void (*visit)(void *arg, int32_t w), void *
         list[n++] = op->heads.q_norm, list[n++] = op->heads.k_norm;
         break;
     case OP_ATTN:
-        list[n++] = op->attn.sinks;
+        list[n++] = op->attn.sinks, list[n++] = op->attn.bias;
         break;
     case OP_ADD:
         list[n++] = op->add.gate_w;

@@ -73,7 +73,7 @@ struct op_heads {
     bool norm_each /* a weight per head */, after_rope, l2, temperature;
 };
 struct op_attn {
-    int32_t sinks;
+    int32_t sinks, bias /* by distance */;
 };
 struct op_add {
     float scale;

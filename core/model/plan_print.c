@@ -94,7 +94,7 @@ static void details(struct sbuf *b, const struct weights *ws, const struct hpara
         if (hp->layers[op->layer].window) sbuf_fmt(b, " window %u", hp->layers[op->layer].window);
         if (hp->attn_softcap > 0) sbuf_fmt(b, " softcap %.6g", (double)hp->attn_softcap);
         if (hp->alibi_bias > 0) sbuf_fmt(b, " alibi %.6g", (double)hp->alibi_bias);
-        weight(b, ws, "sinks ", op->attn.sinks);
+        weight(b, ws, "sinks ", op->attn.sinks), weight(b, ws, "bias ", op->attn.bias);
         break;
     case OP_ADD:
         sbuf_fmt(b, " scale %.6g", (double)op->add.scale);

@@ -100,6 +100,8 @@ static struct attn attn_of(const struct model *m, const struct op *op) {
         .softcap = m->hp.attn_softcap,
         .sinks = model_floats(m, op->attn.sinks),
         .alibi = m->alibi,
+        .bias = model_floats(m, op->attn.bias),
+        .bucket = m->bucket,
     };
 }
 

@@ -91,6 +91,25 @@ static void qk_norm(struct builder *b, uint32_t id, int32_t qkv, uint32_t at, ui
     }
 }
 
+/* The layer's bias by distance, or that of the first layer. All have the same heads and buckets. */
+static int32_t distance_bias(struct builder *b) {
+    int32_t w = build_weight(b, W_ATTN_REL_B, false), first = NO_WEIGHT;
+    const struct plan *p = b->plan;
+    for (uint32_t i = 0; i < p->n_ops && first < 0 && !b->rc; i++)
+        if (p->ops[i].kind == OP_ATTN) first = p->ops[i].attn.bias;
+    if (w < 0) w = first;
+    if (b->rc || w < 0) return NO_WEIGHT;
+    const struct weight *list = b->weights->list, *bias = &list[w];
+    uint32_t heads = b->hp->layers[b->layer].n_head, n = bias->k / heads;
+    if (n < 4 || n > 128 || n * heads != bias->k || heads != b->hp->n_head ||
+        (first >= 0 && list[first].k != bias->k))
+        b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE,
+                     "the tensor %.*s has %u biases for %u heads; 4 to 128 a head are possible, as "
+                     "many in each block",
+                     (int)bias->name.size, bias->name.text, bias->k, heads);
+    return w;
+}
+
 /* Attention of the current layer from `in` (normalised by norm first), into the branch. */
 static void attention(struct builder *b, struct norm_spec norm, int32_t in,
                       const struct branch *branch) {
@@ -125,12 +144,12 @@ static void attention(struct builder *b, struct norm_spec norm, int32_t in,
     struct op *op = build_op(b, OP_HEADS, "heads", qkv, qkv, n_q + n_k + n_v);
     op->heads = heads;
 
-    int32_t sinks = build_weight(b, W_ATTN_SINKS, false);
+    int32_t sinks = build_weight(b, W_ATTN_SINKS, false), by_distance = distance_bias(b);
     op = build_op(b, OP_ATTN, "attn", qkv, att, l->n_head * l->dim_v);
-    op->attn.sinks = sinks;
+    op->attn = (struct op_attn){.sinks = sinks, .bias = by_distance};
 
-    int32_t out = build_weight(b, W_ATTN_OUT, true),
-            out_bias = build_weight(b, W_ATTN_OUT_B, false);
+    int32_t out = build_named(b, W_ATTN_OUT, b->hp->arch->attn_out, true),
+            out_bias = build_named(b, W_ATTN_OUT_B, b->hp->arch->attn_out, false);
     build_linear(b, "attn_output", no_norm, att, branch->out, &out, &out_bias, 1, branch->add);
 }
 
@@ -158,6 +177,7 @@ static void dense_ffn(struct builder *b, struct norm_spec norm, int32_t in,
         build_linear(b, n == 2 ? "ffn_gate_up" : "ffn_up", norm, in, h, w, bias, n, false);
     op->linear.epilogue = n == 2 ? EPI_GLU : EPI_ACT;
     op->linear.act = (uint8_t)b->hp->act;
+    if (n == 1 && b->hp->arch->act_ungated) op->linear.act = (uint8_t)b->hp->arch->act_ungated;
     op->linear.curve = l->xielu;
     op->width = l->n_ff;
     int32_t down = build_weight(b, W_DOWN, true), down_bias = build_weight(b, W_DOWN_B, false);

@@ -58,6 +58,7 @@ static const struct weight_row table[W_COUNT] = {
     [W_K_NORM] = {"blk.%u.attn_k_norm.weight", {AX_ANY, AX_ANY}, VECTOR},
     [W_K_NORM_B] = {"blk.%u.attn_k_norm.bias", {AX_ANY, AX_ANY}, VECTOR},
     [W_ATTN_SINKS] = {"blk.%u.attn_sinks.weight", {AX_HEADS}, VECTOR},
+    [W_ATTN_REL_B] = {"blk.%u.attn_rel_b.weight", {AX_HEADS, AX_ANY}, VECTOR},
     [W_ATTN_OUT] = {"blk.%u.attn_output.weight", {AX_ATTN, AX_EMBD}, 0},
     [W_ATTN_OUT_B] = {"blk.%u.attn_output.bias", {AX_EMBD}, VECTOR},
     [W_ATTN_OUT_NORM] = {"blk.%u.attn_output_norm.weight", {AX_EMBD}, VECTOR},
@@ -148,8 +149,11 @@ static void tensor_name(char *dst, size_t cap, uint32_t id, uint32_t layer, cons
 }
 
 static const struct gguf_tensor *find(const struct parts *parts, const char *name, uint32_t *part) {
+    char prefixed[112];
+    fmt(prefixed, sizeof prefixed, "%s%s", parts->prefix ? parts->prefix : "", name);
     for (uint32_t i = 0; i < parts->n; i++) {
-        const struct gguf_tensor *t = gguf_find_tensor(parts->g[i], name);
+        const struct gguf_tensor *t = gguf_find_tensor(parts->g[i], prefixed);
+        if (!t && parts->prefix) t = gguf_find_tensor(parts->g[i], name);
         if (t) return *part = i, t;
     }
     return NULL;

@@ -43,6 +43,7 @@ enum weight_id {
     W_K_NORM,
     W_K_NORM_B,
     W_ATTN_SINKS,
+    W_ATTN_REL_B,
     W_ATTN_OUT,
     W_ATTN_OUT_B,
     W_ATTN_OUT_NORM,
@@ -105,6 +106,7 @@ struct weight {
 struct parts {
     const struct gguf *const *g;
     uint32_t n;
+    const char *prefix; /* of the names that have one, or NULL */
 };
 
 struct weights {
