@@ -60,7 +60,7 @@ int sotto_run_begin(sotto_model *s, const struct sotto_entry *entries, uint32_t 
             return fail(&m->fail, SOTTO_EINVAL, i, "entry %u names no open sequence of this model",
                         i);
         m->walk.normalize = e->want & SOTTO_NORMALIZE;
-        int rc = run_add(m, seq, e->tokens, e->n_tokens, rows, kind);
+        int rc = run_add(m, seq, e->tokens, e->n_tokens, rows + kind * WALK_KIND);
         if (rc) return rc;
         struct run_entry *own = &m->walk.entries[i];
         uint32_t sep = vocab_special(m->vocab).sep, at = 0;

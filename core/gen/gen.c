@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { STOP_BYTES = 1 << 16 };
+enum { WANT_LAST = 1, STOP_BYTES = 1 << 16 };
 
 struct token { uint32_t id; size_t end; /* of its text in `text` */ };
 
@@ -213,9 +213,8 @@ static int begin(struct gen *g) {
     if (word_load(&m->abort)) return refuse(g, SOTTO_ABORTED, "the generation was stopped"); /* run_begin would forget it */
     if (decode && s->n_tokens == m->options.context) return finish(g, GEN_LENGTH);
     run_clear(m);
-    rc = decode ? run_add(m, s, &g->next, 1, ROWS_LAST, KIND_LOGITS)
-                : run_add(m, s, g->prompt + s->n_tokens, g->n_prompt - s->n_tokens, ROWS_LAST,
-                          KIND_LOGITS);
+    rc = decode ? run_add(m, s, &g->next, 1, WANT_LAST)
+                : run_add(m, s, g->prompt + s->n_tokens, g->n_prompt - s->n_tokens, WANT_LAST);
     if (!rc) rc = run_begin(m);
     return rc == SOTTO_CONTEXT_FULL && decode ? finish(g, GEN_LENGTH) : rc;
 }

@@ -58,6 +58,7 @@ struct run_entry {
 /* What rows of an entry are wanted, and what a batch makes of them. */
 enum rows_wanted { ROWS_NONE, ROWS_LAST, ROWS_ALL, ROWS_FIRST };
 enum walk_kind { KIND_LOGITS, KIND_STATES, KIND_POOLED, KIND_SCORES };
+enum { WALK_KIND = 16 };
 
 /* The batch under way and the piece of it being walked. */
 struct walk {
@@ -191,9 +192,8 @@ void seq_free(struct seq *s);
 int seq_fork(struct seq *s, struct seq **out);
 int seq_truncate(struct seq *s, uint32_t n);
 void run_clear(struct model *m); /* drops the batch; sequences keep their whole pieces */
-/* kind: of the whole batch; want: rows of this entry. */
-int run_add(struct model *m, struct seq *seq, const uint32_t *tokens, uint32_t n, uint32_t want,
-            enum walk_kind kind);
+/* want: enum rows_wanted of this entry, plus enum walk_kind of the whole batch times WALK_KIND. */
+int run_add(struct model *m, struct seq *seq, const uint32_t *tokens, uint32_t n, uint32_t want);
 int run_begin(struct model *m); /* CONTEXT_FULL where the cache has not enough pages */
 
 /* feed.c */

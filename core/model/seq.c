@@ -89,12 +89,12 @@ static int check_kind(struct model *m, uint32_t n, enum walk_kind kind) {
     return SOTTO_OK;
 }
 
-int run_add(struct model *m, struct seq *seq, const uint32_t *tokens, uint32_t n, uint32_t want,
-            enum walk_kind kind) {
+int run_add(struct model *m, struct seq *seq, const uint32_t *tokens, uint32_t n, uint32_t want) {
     struct walk *w = &m->walk;
-    int rc = check_kind(m, n, kind);
+    int rc = check_kind(m, n, (enum walk_kind)(want / WALK_KIND));
     if (rc) return rc;
-    w->kind = (uint8_t)kind;
+    w->kind = (uint8_t)(want / WALK_KIND);
+    want %= WALK_KIND;
     for (uint32_t i = 0; i < w->n_entries; i++)
         if (w->entries[i].seq == seq)
             return fail(&m->fail, SOTTO_EINVAL, i, "a sequence occurs twice in the batch");
