@@ -80,6 +80,18 @@ test('a reranker gives a score a document', async () => {
   await rejects(encoder.rerank('a', ['b']), 'SOTTO_UNSUPPORTED');
 });
 
+test('a generator that reranks puts the pair into its own template', async () => {
+  const model = await loadModel(tinyGguf({ context: 512, rerank: '<s>is {document} what {query} wants' }), options);
+  const scores = await model.rerank('a cat', ['the dog', 'the cat']);
+  for (const [i, text] of ['the dog', 'the cat'].entries()) {
+    const [row] = await model.embed(`is ${text} what a cat wants`, { pooling: 'rank' });
+    assert.equal(row.length, 2);
+    assert.equal(row[0], scores[i]);
+  }
+  assert.notEqual(scores[0], scores[1]);
+  await model.close();
+});
+
 test('a text longer than the context is refused with figures, or cut where that is asked for', async () => {
   const long = 'the cat '.repeat(60);
   await assert.rejects(encoder.embed(['x', long]), (error) => {

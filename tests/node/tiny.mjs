@@ -56,10 +56,19 @@ export const TEMPLATE =
   '{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>\n{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}';
 
 /**
- * @param {{layers?: number, width?: number, heads?: number, context?: number, seed?: number, template?: string}} [options]
+ * @param {{layers?: number, width?: number, heads?: number, context?: number, seed?: number, template?: string,
+ *   rerank?: string}} [options] rerank: the template of a reranker, which gets a head of two scores
  * @returns {Uint8Array}
  */
-export function tinyGguf({ layers = 2, width = 64, heads = 4, context = 2048, seed = 1, template = TEMPLATE } = {}) {
+export function tinyGguf({
+  layers = 2,
+  width = 64,
+  heads = 4,
+  context = 2048,
+  seed = 1,
+  template = TEMPLATE,
+  rerank = '',
+} = {}) {
   const tokens = ['<unk>', '<s>', '</s>', '<|system|>', '<|user|>', '<|assistant|>'];
   const types = [2, 3, 3, 4, 4, 4];
   for (let i = 0; i < 256; i++) {
@@ -112,6 +121,10 @@ export function tinyGguf({ layers = 2, width = 64, heads = 4, context = 2048, se
     ['tokenizer.ggml.unknown_token_id', U32, 0],
     ['tokenizer.chat_template', STRING, template],
   ];
+  if (rerank) {
+    keys.push(['tokenizer.chat_template.rerank', STRING, rerank], ['llama.pooling_type', U32, 4]);
+    tensors.push(['cls.output.weight', [width, 2], 0.3]);
+  }
   return write(keys, tensors, seed);
 }
 
