@@ -8,7 +8,7 @@ import { fillWeights, randomNumbers } from './random-blocks.mjs';
 
 /**
  * @typedef {object} EncoderCase
- * @property {string} name @property {'bert' | 'modern-bert' | 'jina-bert-v2'} arch @property {string} note @property {number} seed
+ * @property {string} name @property {'bert' | 'modern-bert' | 'jina-bert-v2' | 't5encoder'} arch @property {string} note @property {number} seed
  * @property {number} embd @property {number} layers @property {number} ffn @property {number} heads
  * @property {number} pooling as files number it @property {number} context @property {number} [window]
  */
@@ -18,6 +18,7 @@ const cases = [
   { name: 'bert-rank', arch: 'bert', note: 'norms on the residual, learned positions, a reranking head', seed: 11, embd: 48, layers: 2, ffn: 96, heads: 3, pooling: 4, context: 64 },
   { name: 'modern-bert', arch: 'modern-bert', note: 'blocks 0 and 3 see all, the others 8 to both sides; a reranking head on the mean', seed: 12, embd: 32, layers: 4, ffn: 48, heads: 2, pooling: 4, context: 128, window: 16 },
   { name: 'jina-bert-v2', arch: 'jina-bert-v2', note: 'ALiBi, norms of q and k with biases, attention added twice, dense layers behind the mean', seed: 13, embd: 36, layers: 2, ffn: 40, heads: 3, pooling: 1, context: 128 },
+  { name: 't5encoder', arch: 't5encoder', note: 'a bias by distance, ReLU, RMS norms before the branches', seed: 14, embd: 32, layers: 2, ffn: 48, heads: 2, pooling: 1, context: 256 },
 ]; // prettier-ignore
 
 /** A WordPiece vocabulary of letters. @param {GgufWriter} w @returns {number} tokens */
@@ -53,24 +54,27 @@ function makeModel(c, addBpe) {
     ...(c.window && { 'attention.sliding_window': c.window }),
   };
   for (const [key, value] of Object.entries(metadata)) w.u32(`${c.arch}.${key}`, value);
-  w.f32(`${c.arch}.attention.layer_norm_epsilon`, 1e-5);
+  const t5 = c.arch === 't5encoder';
+  w.f32(`${c.arch}.attention.layer_norm_${t5 ? 'rms_' : ''}epsilon`, 1e-5);
   w.bool(`${c.arch}.attention.causal`, false);
   if (modern) {
     w.f32(`${c.arch}.rope.freq_base`, 160000);
     w.f32(`${c.arch}.rope.freq_base_swa`, 10000);
   }
-  const vocab = modern ? addBpe(w) : addWordPieces(w);
+  const bare = modern || t5; // without biases
+  const vocab = bare ? addBpe(w) : addWordPieces(w);
   /** @param {string} name @param {number[]} shape */
   const weight = (name, ...shape) => w.tensor(`${name}.weight`, 'F32', shape);
   /** @param {string} name @param {number[]} shape */
   const both = (name, ...shape) => {
     weight(name, ...shape);
-    if (!modern) w.tensor(`${name}.bias`, 'F32', shape.slice(-1));
+    if (!bare) w.tensor(`${name}.bias`, 'F32', shape.slice(-1));
   };
   weight('token_embd', c.embd, vocab);
-  both('token_embd_norm', c.embd);
+  if (!t5) both('token_embd_norm', c.embd);
   if (bert) weight('position_embd', c.embd, c.context);
-  if (!modern) weight('token_types', c.embd, 2);
+  if (!bare) weight('token_types', c.embd, 2);
+  if (t5) weight('enc.output_norm', c.embd);
   if (modern) {
     weight('output_norm', c.embd);
     weight('cls.norm', c.embd);
@@ -83,8 +87,12 @@ function makeModel(c, addBpe) {
     weight('dense_3', 56, 24);
   }
   for (let i = 0; i < c.layers; i++) {
-    const at = `blk.${i}.`;
-    if (!modern) {
+    const at = t5 ? `enc.blk.${i}.` : `blk.${i}.`;
+    if (t5) {
+      for (const name of ['q', 'k', 'v']) weight(`${at}attn_${name}`, c.embd, c.embd);
+      for (const name of ['attn_norm', 'ffn_norm']) weight(at + name, c.embd);
+      if (i === 0) weight(`${at}attn_rel_b`, c.heads, 32);
+    } else if (!modern) {
       for (const name of ['q', 'k', 'v']) both(`${at}attn_${name}`, c.embd, c.embd);
       for (const name of ['attn_output_norm', 'layer_output_norm']) both(at + name, c.embd);
       if (!bert) for (const name of ['attn_q_norm', 'attn_k_norm', 'attn_norm_2']) both(at + name, c.embd);
@@ -93,8 +101,8 @@ function makeModel(c, addBpe) {
       if (i) weight(`${at}attn_norm`, c.embd);
       weight(`${at}ffn_norm`, c.embd);
     }
-    both(`${at}attn_output`, c.embd, c.embd);
-    both(`${at}ffn_up`, c.embd, bert ? c.ffn : 2 * c.ffn);
+    both(at + (t5 ? 'attn_o' : 'attn_output'), c.embd, c.embd);
+    both(`${at}ffn_up`, c.embd, bert || t5 ? c.ffn : 2 * c.ffn);
     both(`${at}ffn_down`, c.ffn, c.embd);
   }
   const random = randomNumbers(c.seed);
@@ -132,7 +140,7 @@ function encode(file, c, tokens) {
   const norm = (name, x) => {
     const [weight, bias] = [tensors.get(`${name}.weight`), tensors.get(`${name}.bias`)];
     if (!weight) return x;
-    const mean = x.reduce((a, b) => a + b, 0) / x.length;
+    const mean = t5 ? 0 : x.reduce((a, b) => a + b, 0) / x.length;
     const scale = 1 / Math.sqrt(x.reduce((a, b) => a + (b - mean) ** 2, 0) / x.length + 1e-5);
     return x.map((v, i) => (v - mean) * scale * weight[i] + (bias?.[i] ?? 0));
   };
@@ -141,6 +149,13 @@ function encode(file, c, tokens) {
   const row = (name, row) => (tensors.get(name) ?? new Float64Array(n * (row + 1))).slice(row * n, (row + 1) * n);
   const bert = c.arch === 'bert';
   const modern = c.arch === 'modern-bert';
+  const t5 = c.arch === 't5encoder';
+  /** Bucket of a distance: 8 single ones to each side, then growing to 128. @param {number} d */
+  const bucket = (d) => {
+    const far = Math.abs(d);
+    const at = far < 8 ? far : Math.min(15, 8 + Math.floor(2 * Math.log2(far / 8)));
+    return at + (d > 0 ? 16 : 0);
+  };
   const power = 2 ** Math.floor(Math.log2(c.heads));
   /** How much a step of distance costs head i. @param {number} i */
   const slope = (i) => (i < power ? 2 ** ((-8 / power) * (i + 1)) : 2 ** ((-4 / power) * (2 * (i - power) + 1)));
@@ -149,7 +164,7 @@ function encode(file, c, tokens) {
     return norm('token_embd_norm', add(x, row('token_types.weight', 0)));
   });
   for (let layer = 0; layer < c.layers; layer++) {
-    const at = `blk.${layer}.`;
+    const at = t5 ? `enc.blk.${layer}.` : `blk.${layer}.`;
     const local = modern && layer % 3 !== 0;
     const dim = n / c.heads;
     const qkv = states.map((x, p) => {
@@ -172,6 +187,7 @@ function encode(file, c, tokens) {
           if (local && Math.abs(p - j) > (c.window ?? 0) / 2) return -Infinity;
           let dot = 0;
           for (let i = h; i < h + dim; i++) dot += qkv[p][0][i] * k[i];
+          if (t5) return dot + (tensors.get('enc.blk.0.attn_rel_b.weight')?.[bucket(j - p) * c.heads + h / dim] ?? 0);
           const away = bert || modern ? 0 : slope(h / dim) * Math.abs(p - j);
           return dot / Math.sqrt(dim) - away;
         });
@@ -182,14 +198,18 @@ function encode(file, c, tokens) {
           for (let i = h; i < h + dim; i++) out[i] += (weight / sum) * qkv[j][2][i];
         });
       }
-      let y = norm(`${at}attn_output_norm`, add(x, linear(`${at}attn_output`, out)));
-      if (!bert && !modern) y = norm(`${at}attn_norm_2`, add(y, x));
+      let y = norm(`${at}attn_output_norm`, add(x, linear(at + (t5 ? 'attn_o' : 'attn_output'), out)));
+      if (!bert && !modern && !t5) y = norm(`${at}attn_norm_2`, add(y, x));
       const up = linear(`${at}ffn_up`, norm(`${at}ffn_norm`, y));
-      const inner = bert ? up.map(gelu) : up.slice(0, c.ffn).map((v, i) => gelu(v) * up[c.ffn + i]);
+      const inner = bert
+        ? up.map(gelu)
+        : t5
+          ? up.map((v) => Math.max(v, 0))
+          : up.slice(0, c.ffn).map((v, i) => gelu(v) * up[c.ffn + i]);
       return norm(`${at}layer_output_norm`, add(y, linear(`${at}ffn_down`, inner)));
     });
   }
-  states = states.map((x) => norm('output_norm', x));
+  states = states.map((x) => norm(t5 ? 'enc.output_norm' : 'output_norm', x));
   const mean = states.reduce(add).map((v) => v / tokens.length);
   if (c.pooling !== 4) return { states, pooled: linear('dense_3', linear('dense_2', mean)) };
   const head = linear('cls', modern ? mean : states[0]).map(modern ? gelu : Math.tanh);
@@ -203,7 +223,7 @@ export function makeEncoderCases(folder, addBpe) {
     fs.mkdirSync(directory, { recursive: true });
     const { file, vocab, metadata } = makeModel(c, addBpe);
     const random = randomNumbers(c.seed + 100);
-    const tokens = Array.from({ length: 40 }, () => random() % vocab);
+    const tokens = Array.from({ length: c.context > 128 ? 150 : 40 }, () => random() % vocab);
     const { states, pooled } = encode(file, c, tokens);
     const all = states.flatMap((x) => Array.from(x));
     const std = Math.sqrt(all.reduce((a, b) => a + b * b, 0) / all.length);

@@ -204,6 +204,7 @@ int main(int argc, char **argv) {
     } models[] = {{"bert-rank", true, true, true},
                   {"modern-bert", true, true, false},
                   {"jina-bert-v2", true, false, true},
+                  {"t5encoder", true, false, false},
                   {"gemma3", false, false, false},
                   {"qwen2", false, false, false}};
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
