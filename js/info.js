@@ -18,6 +18,10 @@
  * @property {number} contextLength tokens of this load
  * @property {number} layers
  * @property {number} embedding width of the model
+ * @property {boolean} encoder gives embeddings and continues no text
+ * @property {'mean' | 'cls' | 'last' | 'rank' | null} pooling how the file makes one vector of a text
+ * @property {number} vector numbers of an embedding, 0 where the model gives none
+ * @property {number} scores numbers that a reranker gives, 0 where it is none
  * @property {number} batch prompt tokens evaluated at once
  * @property {'f16' | 'f32' | 'q8_0'} kvType
  * @property {'fast' | 'exact'} arithmetic

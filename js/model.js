@@ -1,6 +1,7 @@
 import { Chat } from './chat.js';
 import { checkNumber, checkOptions, invalid, SottoError, unsupported } from './errors.js';
 import { within } from './host.js';
+import { NORMALIZE, PAIR, WANT_VECTOR } from './protocol.js';
 import { channelSplitter, reasoningKind } from './reasoning.js';
 import { Sequence, toIds } from './sequence.js';
 
@@ -128,6 +129,7 @@ export class Model {
    * @returns {AsyncGenerator<Part, void, void>}
    */
   async *complete(prompt, options = {}) {
+    this.#generates();
     const ids = typeof prompt === 'string' ? await this._call('tokenizePrompt', [prompt, true]) : toIds(prompt);
     yield* this._generate(0, ids, typeof prompt === 'string' ? prompt : '', options);
   }
@@ -190,22 +192,76 @@ export class Model {
    */
   createChat(options = {}) {
     if (this.#closed) throw new SottoError('SOTTO_CLOSED', 'The model was closed.');
+    this.#generates();
     return new Chat(this, ++this.#sequences, options);
   }
 
   /** An empty sequence, for work with logits. */
   createSequence() {
     if (this.#closed) throw new SottoError('SOTTO_CLOSED', 'The model was closed.');
+    this.#generates();
     return new Sequence(this, ++this.#sequences);
   }
 
+  #generates() {
+    const { architecture, encoder } = this.#info;
+    if (encoder) {
+      throw unsupported(`The model (${architecture}) is an encoder: it gives embeddings and continues no text.`);
+    }
+  }
+
   /**
-   * @param {string | string[]} _texts
-   * @param {object} [_options]
+   * One vector a text, in their order; several texts are evaluated at once.
+   * @param {string | string[]} texts
+   * @param {EmbedOptions} [options]
    * @returns {Promise<Float32Array[]>}
    */
-  async embed(_texts, _options) {
-    throw unsupported('Embeddings are not supported yet.');
+  async embed(texts, options = {}) {
+    checkOptions(options, ['pooling', 'normalize', 'truncate', 'signal'], 'embed');
+    const { pooling, normalize = true } = options;
+    const { architecture, vector, pooling: own } = this.#info;
+    const want = WANT_VECTOR[pooling ?? 'model'];
+    if (!want || /** @type {string} */ (pooling) === 'model') {
+      throw invalid("pooling is 'mean', 'cls', 'last', 'rank' or 'none'.");
+    }
+    if (!vector) throw unsupported(`The model (${architecture}) gives no embeddings.`);
+    if (!pooling && own === 'rank') {
+      throw unsupported(`The model (${architecture}) is a reranker: use rerank, or name a pooling.`);
+    }
+    const unit = normalize && pooling !== 'rank' && pooling !== 'none';
+    return this.#embed(texts, undefined, want | (unit ? NORMALIZE : 0), options);
+  }
+
+  /**
+   * How well each document answers the query, by a reranking model: its score, higher is better.
+   * @param {string} query
+   * @param {string[]} documents
+   * @param {{truncate?: boolean, signal?: AbortSignal}} [options]
+   * @returns {Promise<number[]>} in the order of the documents
+   */
+  async rerank(query, documents, options = {}) {
+    checkOptions(options, ['truncate', 'signal'], 'rerank');
+    if (typeof query !== 'string') throw invalid('The query is a text.');
+    if (!this.#info.scores) {
+      throw unsupported(`The model (${this.#info.architecture}) is no reranker: it has no head that gives scores.`);
+    }
+    const rows = await this.#embed(documents, query, WANT_VECTOR.rank | PAIR, options);
+    return rows.map(([score]) => score);
+  }
+
+  /**
+   * @param {string | string[]} texts
+   * @param {string | undefined} query
+   * @param {number} want
+   * @param {{truncate?: boolean, signal?: AbortSignal}} options
+   */
+  async #embed(texts, query, want, { truncate = false, signal }) {
+    const list = [texts].flat();
+    if (list.some((text) => typeof text !== 'string')) throw invalid('The texts are a text or an array of texts.');
+    /** @type {Float32Array[]} */
+    const rows = [];
+    for await (const row of this._stream('embed', [list, query, want, truncate], signal)) rows.push(row);
+    return rows;
   }
 
   /** Starts to measure where the time goes. */
@@ -300,6 +356,13 @@ function finish(value) {
 }
 
 /**
+ * @typedef {object} EmbedOptions
+ * @property {'mean' | 'cls' | 'last' | 'rank' | 'none'} [pooling] how the states of a text's tokens become one
+ *   vector; default: as the model's file says, else their mean. none: all of them, one after the other
+ * @property {boolean} [normalize] default true: vectors of length 1, so that dot products are cosines
+ * @property {boolean} [truncate] cut texts that are longer than the context; by default they are refused
+ * @property {AbortSignal} [signal]
+ *
  * @typedef {object} GenerateOptions
  * @property {number} [maxTokens] default: until the context is full
  * @property {number} [temperature] 0: always the most likely token

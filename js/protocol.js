@@ -90,6 +90,14 @@
 /** Milliseconds that the engine works before it looks at its messages. */
 export const SLICE_MS = 16;
 
+/** enum sotto_want of core/api/sotto.h: the states of a text's tokens, its vector, the scores of a reranker … */
+export const WANT_STATES = 3;
+export const WANT_VECTOR = { model: 4, mean: 5, cls: 6, last: 7, rank: 8, none: WANT_STATES };
+/** … and what makes a vector's length 1. */
+export const NORMALIZE = 16;
+/** The tokens are those of a pair of texts. */
+export const PAIR = 32;
+
 /** Stack of a compute worker and of the loader. */
 export const STACK_BYTES = 128 * 1024;
 

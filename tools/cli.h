@@ -23,7 +23,8 @@ struct options {
     uint64_t seed;
     bool has_seed, json, help, all, greedy, special, parse, profile, ignore_eog, quiet, detokenize,
         lines, normalize;
-    const char *pooling, *dump;
+    const char *dump;
+    uint32_t pooling; /* what SOTTO_WANT_POOLED is added to */
 };
 
 struct session {
@@ -88,6 +89,7 @@ int command_chat(const struct options *o);
 int command_tokenize(const struct options *o);
 int command_logits(const struct options *o);
 int command_embed(const struct options *o);
+int command_rerank(const struct options *o);
 int command_perplexity(const struct options *o);
 int command_bench(const struct options *o);
 int command_info(const struct options *o);

@@ -265,9 +265,3 @@ int command_bench(const struct options *o) {
     session_close(&s);
     return ok ? 0 : 1;
 }
-
-int command_embed(const struct options *o) {
-    (void)o;
-    say_error("this build does not pool embeddings");
-    return 1;
-}

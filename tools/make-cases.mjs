@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { makeEncoderCases } from './encoder-cases.mjs';
 import { GgufWriter, align } from './gguf.mjs';
 import { fillWeights, randomNumbers } from './random-blocks.mjs';
 import { addMixer, recurrentKeys } from './recurrent-tensors.mjs';
@@ -308,7 +309,7 @@ function makeCase(folder, c) {
 
 /** Writes all cases below a folder. @param {string} folder */
 export function makeCases(folder) {
-  const index = cases.map((c) => makeCase(folder, c));
+  const index = [...cases.map((c) => makeCase(folder, c)), ...makeEncoderCases(folder, addBpe)];
   fs.writeFileSync(path.join(folder, 'index.json'), `${JSON.stringify(index, null, 1)}\n`);
   return index;
 }

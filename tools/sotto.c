@@ -18,7 +18,9 @@ static const struct {
     {"logits", "logits of a prompt and of greedy tokens behind it",
      "-p TEXT | --tokens IDS [--all] [-n GREEDY] [--out FILE.f32] [--dump FILE|FOLDER]",
      command_logits},
-    {"embed", "vectors of texts", "-p TEXT | -f FILE [--lines]", command_embed},
+    {"embed", "vectors of texts", "-p TEXT | -f FILE [--lines] [--pooling KIND] [--no-normalize]",
+     command_embed},
+    {"rerank", "how well each line answers a question", "-p QUESTION -f DOCUMENTS", command_rerank},
     {"perplexity", "how well the model predicts a text",
      "-f FILE [--chunk TOKENS] [--out FILE.f32]", command_perplexity},
     {"bench", "speed of prompt (pp) and generation (tg)",
@@ -176,7 +178,7 @@ static bool parse(struct options *o, int argc, char **argv) {
                                  {"--type", TEXT, &o->type, NULL},
                                  {"--template", TEXT, &o->template_file, NULL},
                                  {"--tokens", TEXT, &o->tokens, NULL},
-                                 {"--pooling", TEXT, &o->pooling, NULL},
+                                 {"--pooling", NAME, &o->pooling, "model,mean,cls,last,rank"},
                                  {"-n", COUNT, &o->n, NULL},
                                  {"-c", COUNT, &context, NULL},
                                  {"--context", COUNT, &context, NULL},
@@ -207,7 +209,7 @@ static bool parse(struct options *o, int argc, char **argv) {
                                  {"--quiet", FLAG, &o->quiet, NULL},
                                  {"--detokenize", FLAG, &o->detokenize, NULL},
                                  {"--lines", FLAG, &o->lines, NULL},
-                                 {"--normalize", FLAG, &o->normalize, NULL}};
+                                 {"--no-normalize", OFF, &o->normalize, NULL}};
     *o = (struct options){.n = -1,
                           .pp = -1,
                           .tg = -1,
@@ -217,6 +219,7 @@ static bool parse(struct options *o, int argc, char **argv) {
                           .repeat_penalty = NAN,
                           .top_k = NAN,
                           .special = true,
+                          .normalize = true,
                           .parse = true};
     if (argc > 1 && argv[1][0] != '-') o->command = argv[1];
     for (int i = o->command ? 2 : 1; i < argc; i++) {

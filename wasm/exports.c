@@ -206,6 +206,15 @@ EXPORT(int, tokenize)(sotto_model *m, const char *text, double n, uint32_t flags
     out[1] = (uint32_t)n_ids;
     return code;
 }
+EXPORT(int, tokenize_pair)(sotto_model *m, const char *query, double n, const char *document, double n_document,
+                          uint32_t flags, uint32_t *out) {
+    const uint32_t *ids = NULL;
+    size_t n_ids = 0;
+    int code = sotto_tokenize_pair(m, query, to_size(n), document, to_size(n_document), flags, &ids, &n_ids);
+    out[0] = (uint32_t)to_address(ids);
+    out[1] = (uint32_t)n_ids;
+    return code;
+}
 EXPORT(int, detokenize)(sotto_model *m, const uint32_t *ids, double n, uint32_t flags, uint32_t *out) {
     const char *text = NULL;
     size_t size = 0;
@@ -244,6 +253,14 @@ EXPORT(int, run_begin)(sotto_model *m, sotto_seq *seq, const uint32_t *tokens, u
     struct sotto_entry entry = {.seq = seq, .tokens = tokens, .n_tokens = n, .want = want};
     return sotto_run_begin(m, &entry, 1);
 }
+#ifndef __wasm64__
+_Static_assert(sizeof(struct sotto_entry) == 4 * 4, "entries cross as four u32");
+#endif
+/* Several sequences' batch: struct sotto_entry as four u32. */
+EXPORT(int, run_begin_all)(sotto_model *m, const struct sotto_entry *entries, uint32_t n) {
+    return sotto_run_begin(m, entries, n);
+}
+EXPORT(uint32_t, row_width)(sotto_model *m) { return sotto_row_width(m); }
 EXPORT(int, run_step)(sotto_model *m, double budget_ms) { return sotto_run(m, budget_ms); }
 EXPORT(uint32_t, run_rows)(sotto_model *m) { return sotto_n_rows(m); }
 EXPORT(address, run_row)(sotto_model *m, uint32_t row) {

@@ -58,6 +58,10 @@ export async function load(choice, onProgress) {
       await model.close();
       return false;
     }
+    if (model.info.encoder) {
+      await model.close();
+      throw new Error('This model makes vectors of texts; it cannot chat.');
+    }
     engine.model = model;
     become('ready');
     return true;

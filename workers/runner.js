@@ -2,22 +2,36 @@
  * What an open model can do: the calls of the page, on the engine's instance. Work that walks the model takes
  * turns; everything else runs between its slices.
  */
-import { aborted, SottoError } from '../js/errors.js';
+import { aborted, invalid, SottoError } from '../js/errors.js';
 import { codeName, CODES } from '../js/codes.js';
 import { breathe, sleep } from '../js/host.js';
-import { SLICE_MS } from '../js/protocol.js';
+import { SLICE_MS, WANT_STATES } from '../js/protocol.js';
 import { Instance } from './instance.js';
 import { Pace } from './pace.js';
 
 const ADD_SPECIAL = 1;
 const PARSE_SPECIAL = 2;
+const FIT_CONTEXT = 4;
 const REMOVE_SPECIAL = 1;
 const SHOW_SPECIAL = 2;
 /** Tokens of a page of the attention cache, and more than a slice can add to it. */
 const PAGE_TOKENS = 64;
 const SLICE_TOKENS = 512;
+/** Texts of one batch. */
+const MOST_TEXTS = 32;
 
 /** @typedef {(value: any, transfer?: any[]) => void} PartSink */
+
+/** @param {Float32Array[]} rows */
+function joined(rows) {
+  const all = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
+  let at = 0;
+  for (const row of rows) {
+    all.set(row, at);
+    at += row.length;
+  }
+  return all;
+}
 
 export class Runner {
   /** @type {Instance} */
@@ -149,6 +163,8 @@ export class Runner {
         return this.#inTurn(signal, () => this.#generate(args, signal, part));
       case 'evaluate':
         return this.#inTurn(signal, () => this.#evaluate(args, signal, part));
+      case 'embed':
+        return this.#inTurn(signal, () => this.#embed(args, signal, part));
       case 'seqLength':
         return this.#inTurn(signal, async () => this.#instance.x.seq_length(this.#sequence(args[0])) >>> 0);
       case 'seqFork':
@@ -337,7 +353,6 @@ export class Runner {
     const instance = this.#instance;
     const { x } = instance;
     const sequence = this.#sequence(id);
-    const vocabulary = x.model_vocab(this.#model) >>> 0;
     const at = instance.put(ids);
     try {
       let code = x.run_begin(this.#model, sequence, at, ids.length, want);
@@ -349,15 +364,20 @@ export class Runner {
     } finally {
       instance.release(at);
     }
+    await this.#rows(signal, (row) => part(row, [row.buffer]));
+  }
+
+  /** Runs the batch that was begun to its end. @param {AbortSignal} signal @param {(row: Float32Array) => void} take */
+  async #rows(signal, take) {
+    const instance = this.#instance;
+    const { x } = instance;
+    const width = x.row_width(this.#model) >>> 0;
     for (;;) {
       const code = x.run_step(this.#model, SLICE_MS);
       if (code !== CODES.NOT_READY) this.#check(code);
       const rows = code === CODES.NOT_READY ? 0 : x.run_rows(this.#model);
-      for (let i = 0; i < rows; i++) {
-        const row = instance.floats(x.run_row(this.#model, i), vocabulary);
-        part(row, [row.buffer]);
-      }
-      if (code === CODES.OK || code === CODES.DONE) return undefined;
+      for (let i = 0; i < rows; i++) take(instance.floats(x.run_row(this.#model, i), width));
+      if (code === CODES.OK || code === CODES.DONE) return;
       await (code === CODES.NOT_READY ? this.#wait(signal) : breathe());
       if (this.#lost) throw this.#lost;
       if (signal.aborted) {
@@ -365,6 +385,89 @@ export class Runner {
         x.run_step(this.#model, SLICE_MS);
         throw aborted();
       }
+    }
+  }
+
+  /**
+   * One vector a text; with a query, what a reranker makes of it and each text.
+   * @param {any[]} args @param {AbortSignal} signal @param {PartSink} part
+   */
+  async #embed([texts, query, want, truncate], signal, part) {
+    const { contextLength } = this.#extra;
+    const fit = truncate ? FIT_CONTEXT : 0;
+    const all = texts.map((/** @type {string} */ text, /** @type {number} */ i) => {
+      const ids =
+        query === undefined
+          ? this.#tokenize(text, ADD_SPECIAL | PARSE_SPECIAL | fit)
+          : this.#tokenizePair(query, text, fit);
+      if (ids.length === 0) throw invalid(`Text ${i} is empty.`);
+      if (ids.length <= contextLength) return ids;
+      const sizes = `${ids.length} tokens, the context holds ${contextLength}`;
+      throw new SottoError('SOTTO_CONTEXT_FULL', `Text ${i} has ${sizes}: shorten it, or set truncate.`);
+    });
+    for (let at = 0; at < all.length;) {
+      /* As many texts at once as one context holds. */
+      let n = 1;
+      let used = all[at].length;
+      const most = want === WANT_STATES ? 1 : MOST_TEXTS;
+      while (n < most && at + n < all.length && used + all[at + n].length <= contextLength)
+        used += all[at + n++].length;
+      at += await this.#embedSome(all.slice(at, at + n), want, signal, part);
+      await breathe();
+    }
+  }
+
+  /** @param {string} query @param {string} text @param {number} flags */
+  #tokenizePair(query, text, flags) {
+    const instance = this.#instance;
+    const a = instance.putText(query);
+    const b = instance.putText(text);
+    const code = instance.x.tokenize_pair(this.#model, a.at, a.size, b.at, b.size, flags, this.#out);
+    instance.release(a.at);
+    instance.release(b.at);
+    this.#check(code);
+    const [ids, n] = instance.u32(this.#out, 2);
+    return instance.u32(ids, n).slice();
+  }
+
+  /**
+   * @param {Uint32Array[]} texts @param {number} want @param {AbortSignal} signal @param {PartSink} part
+   * @returns {Promise<number>} how many of the texts there was room for
+   */
+  async #embedSome(texts, want, signal, part) {
+    const instance = this.#instance;
+    const { x } = instance;
+    /** @type {number[]} */
+    const sequences = [];
+    /** @type {number[]} */
+    const puts = [];
+    try {
+      for (const ids of texts) {
+        const sequence = x.seq_new(this.#model) >>> 0;
+        if (!sequence) break;
+        sequences.push(sequence);
+        puts.push(instance.put(ids));
+      }
+      let n = sequences.length;
+      if (!n) throw this.#error(CODES.LIMIT);
+      const entries = sequences.flatMap((sequence, i) => [sequence, puts[i], texts[i].length, want]);
+      puts.push(instance.put(Uint32Array.from(entries)));
+      for (;;) {
+        const code = x.run_begin_all(this.#model, puts[puts.length - 1], n);
+        const full = code === CODES.CONTEXT_FULL || code === CODES.MEMORY;
+        if (full && (this.#evict(NaN) || (n = n >> 1))) continue;
+        this.#check(code);
+        break;
+      }
+      /** @type {Float32Array[]} */
+      const rows = [];
+      await this.#rows(signal, (row) => rows.push(row));
+      const results = want === WANT_STATES ? [joined(rows)] : rows;
+      for (const row of results) part(row, [row.buffer]);
+      return n;
+    } finally {
+      for (const sequence of sequences) x.seq_free(sequence);
+      for (const at of puts) instance.release(at);
     }
   }
 

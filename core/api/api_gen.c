@@ -39,7 +39,7 @@ void sotto_sampler_accept(sotto_sampler *s, uint32_t id) { sampler_accept(s->sam
 
 uint32_t sotto_sample(sotto_sampler *s, uint32_t row, float *logprob) {
     struct model *m = s->model;
-    if (row >= m->walk.rows_ready) {
+    if (row >= m->walk.rows_ready || m->walk.kind != KIND_LOGITS) {
         fail(&m->fail, SOTTO_EINVAL, row, "row %u of logits was asked for, %u are ready", row, m->walk.rows_ready);
         return TOKEN_NONE;
     }

@@ -226,6 +226,12 @@ void api_info(struct sbuf *b, const sotto_header *h, const struct model *m, uint
     }
     sbuf_fmt(b, ",\"trainedContext\":%u,\"layers\":%u,\"embedding\":%u", m->hp.n_ctx_train,
              m->hp.n_layer, m->hp.n_embd);
+    static const char *const poolings[] = {"null", "\"mean\"", "\"cls\"", "\"last\"", "\"rank\""};
+    const struct plan *p = &m->plan;
+    sbuf_fmt(b, ",\"encoder\":%s,\"pooling\":%s,\"vector\":%u,\"scores\":%u",
+             m->hp.encoder ? "true" : "false", poolings[m->hp.pooling],
+             p->pooled < 0 ? 0 : p->buffers[p->pooled].width,
+             p->scores < 0 ? 0 : p->buffers[p->scores].width);
     describe_memory(b, m, need);
 }
 

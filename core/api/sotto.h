@@ -86,10 +86,14 @@ int sotto_set_threads(sotto_model *m, uint32_t n_threads);
 void sotto_abort(sotto_model *m); /* makes the running sotto_run return ABORTED soon; cleared by the next begin */
 
 /* ---- text ----------------------------------------------------------------------------------------- */
-enum { SOTTO_ADD_SPECIAL = 1, SOTTO_PARSE_SPECIAL = 2 };
+enum { SOTTO_ADD_SPECIAL = 1, SOTTO_PARSE_SPECIAL = 2, SOTTO_FIT_CONTEXT = 4 /* cut what is too long */ };
 enum { SOTTO_REMOVE_SPECIAL = 1, SOTTO_SHOW_SPECIAL = 2 };
 /* Results are owned by m and valid until the next text call. */
 int sotto_tokenize(sotto_model *m, const char *text, size_t n, unsigned flags, const uint32_t **ids, size_t *n_ids);
+/* A query and a document as a reranker reads them: by the model's template for that, else with BOS, EOS and SEP
+ * around them as its vocabulary says. flags: SOTTO_FIT_CONTEXT shortens the document (not in a template). */
+int sotto_tokenize_pair(sotto_model *m, const char *query, size_t n_query, const char *document, size_t n_document,
+                        unsigned flags, const uint32_t **ids, size_t *n_ids);
 int sotto_detokenize(sotto_model *m, const uint32_t *ids, size_t n, unsigned flags, const char **text, size_t *size);
 /* variables: JSON object {messages, tools, add_generation_prompt, …}; bos_token and eos_token are added.
  * template: NULL for the model's own. now: seconds since 1970. */
@@ -108,7 +112,16 @@ uint32_t sotto_seq_length(const sotto_seq *s);
 const uint32_t *sotto_seq_tokens(const sotto_seq *s); /* the ids evaluated so far, sotto_seq_length of them */
 
 /* ---- evaluation ----------------------------------------------------------------------------------- */
-enum sotto_want { SOTTO_WANT_NONE, SOTTO_WANT_LAST, SOTTO_WANT_ALL };
+/* Logits of no, the last or every token; or the states of all tokens behind the final norm; or one row a text:
+ * its vector as the file says (the mean where it says nothing), the mean of its states, the first or the last one,
+ * or the scores of a reranker's head. One batch wants one kind of these three. SOTTO_NORMALIZE is added to those
+ * that give a vector, and makes its length 1. Encoders give no logits, walk a text whole (their batch is the
+ * context) and leave the sequence empty. */
+enum sotto_want {
+    SOTTO_WANT_NONE, SOTTO_WANT_LAST, SOTTO_WANT_ALL, SOTTO_WANT_STATES,
+    SOTTO_WANT_POOLED, SOTTO_WANT_MEAN, SOTTO_WANT_CLS, SOTTO_WANT_END, SOTTO_WANT_SCORES,
+    SOTTO_NORMALIZE = 16, SOTTO_PAIR = 32 /* what is behind the first SEP is the second text of a pair */
+};
 struct sotto_entry { sotto_seq *seq; const uint32_t *tokens; uint32_t n_tokens; uint32_t want; };
 
 /* Starts a batch; tokens are copied. A batch longer than the model's batch size is walked in pieces.
@@ -118,10 +131,11 @@ int sotto_run_begin(sotto_model *m, const struct sotto_entry *entries, uint32_t 
  * OK when the batch is done, NOT_READY where weights are missing (call again later), ABORTED or another
  * failure after rolling the sequences back to their state at the last whole piece. */
 int sotto_run(sotto_model *m, double budget_ms);
-/* The rows of logits finished by the last piece: n_vocab floats each, in batch order. Valid until the next
+/* The rows finished by the last piece: n_vocab floats of logits each (or sotto_row_width ones), in batch order. Valid until the next
  * sotto_run; taking them is reading them. entry and position say which token each row belongs to. */
 uint32_t sotto_n_rows(const sotto_model *m);
 const float *sotto_row(sotto_model *m, uint32_t row, uint32_t *entry, uint32_t *position);
+uint32_t sotto_row_width(const sotto_model *m); /* of the batch under way or last run */
 double sotto_run_progress(const sotto_model *m); /* tokens of the batch walked so far, fractions by layer */
 
 /* ---- sampling ------------------------------------------------------------------------------------- */

@@ -59,7 +59,7 @@ static float sum4(const float t[4]) { return (t[0] + t[2]) + (t[1] + t[3]); }
 
 struct block { /* positions [from, to) of the block that starts at base, as the row sees it */
     const uint8_t *k, *v;
-    uint32_t base, from, to, at; /* at: position of the query */
+    uint32_t base, from, to, at, head; /* at: position of the query */
 };
 
 static float score(const struct attn *a, const struct block *b, const float *q, float slope, uint32_t j,
@@ -74,6 +74,7 @@ static float score(const struct attn *a, const struct block *b, const float *q, 
         uint32_t there = b->base + j;
         s = s + slope * -(float)(there > b->at ? there - b->at : b->at - there);
     }
+    if (a->bias) s = s + attn_bias(a, b->head, b->at, b->base + j);
     return s;
 }
 
@@ -114,7 +115,7 @@ static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_
         state[0] = -__builtin_inff();
         for (uint32_t i = 0; i < ATTN_SEGMENT / KV_PAGE; i++) {
             uint32_t page = segment * (ATTN_SEGMENT / KV_PAGE) + i, base = page * KV_PAGE;
-            struct block b = {NULL, NULL, base, lo > base ? lo - base : 0, KV_PAGE, a->position + token};
+            struct block b = {NULL, NULL, base, lo > base ? lo - base : 0, KV_PAGE, a->position + token, head};
             if (hi <= base) break;
             if (hi - base < KV_PAGE) b.to = hi - base;
             if (b.from >= b.to || !a->k_pages[page] || !a->v_pages[page]) continue;

@@ -259,11 +259,11 @@ static const struct {
 /* ---- one row of scores ----------------------------------------------------------------------------------- */
 struct row { uint32_t from, to; }; /* positions of the block that the row sees; none where from >= to */
 
-/* Soft cap and ALiBi over positions [from, to), multiples of four. */
+/* Soft cap, ALiBi and bias over positions [from, to), multiples of four. */
 static void adjust(const struct attn *a, float *s, uint32_t from, uint32_t to, uint32_t base, uint32_t at,
-                   float slope) {
+                   uint32_t head) {
     static const int32_t ramp[4] = {0, 1, 2, 3};
-    v128 cap = vf_splat(a->softcap), by = vf_splat(slope);
+    v128 cap = vf_splat(a->softcap), by = vf_splat(a->alibi ? a->alibi[head] : 0);
     for (uint32_t j = from; j < to; j += 4) {
         v128 x = v_load(s + j);
         if (a->softcap > 0) x = vf_mul(v_tanh(x), cap);
@@ -273,6 +273,7 @@ static void adjust(const struct attn *a, float *s, uint32_t from, uint32_t to, u
             x = vf_add(x, vf_mul(by, vf_neg(vf_abs(vf_from_i(far)))));
         }
         v_store(s + j, x);
+        for (uint32_t i = j; a->bias && i < j + 4; i++) s[i] += attn_bias(a, head, at, base + i);
     }
 }
 
@@ -416,9 +417,8 @@ static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_
             struct row one = seen(a, t0, base);
             bool any = false;
             for (uint32_t r = 0; r < rows; r++) {
-                if (a->softcap > 0 || a->alibi)
-                    adjust(a, scores + r * KV_PAGE, from, to4, base, a->position + t0,
-                           a->alibi ? a->alibi[kv_head * group + r] : 0);
+                if (a->softcap > 0 || a->alibi || a->bias)
+                    adjust(a, scores + r * KV_PAGE, from, to4, base, a->position + t0, kv_head * group + r);
                 if (weigh(scores + r * KV_PAGE, one, states + r * size, dv, FEW_SCALE)) any = true;
                 else memset(scores + r * KV_PAGE, 0, KV_PAGE * 4);
             }
@@ -436,8 +436,8 @@ static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_
                 float *s = scores + (r + k) * KV_PAGE;
                 struct row one = seen(a, token, base);
                 if (one.from >= one.to) continue;
-                if (a->softcap > 0 || a->alibi)
-                    adjust(a, s, from, to4, base, a->position + token, a->alibi ? a->alibi[head] : 0);
+                if (a->softcap > 0 || a->alibi || a->bias)
+                    adjust(a, s, from, to4, base, a->position + token, head);
                 if (weigh(s, one, states + (r + k) * size, dv, 1.0f)) row[k] = one;
             }
             if (r + 1 < r1)

@@ -68,6 +68,7 @@ void kern_measure(const struct kern *kern, struct kern_machine *out, void *buffe
 /* The cache of one layer: pages of KV_PAGE positions; inside a page K is [n_kv_head][KV_PAGE][row of
  * head_dim_k], V likewise with head_dim_v. A row is kv_row_bytes(type, dim). Always read back from here, even
  * within a batch. */
+enum { ATTN_FAR = 128 };
 enum { KV_PAGE = 64, ATTN_SEGMENT = 512 /* positions summed in one fixed order; segments combine in index order */ };
 enum kv_type { KV_F16, KV_F32, KV_Q8_0 };
 size_t kv_row_bytes(enum kv_type type, size_t dim);   /* a multiple of 4 */
@@ -91,6 +92,8 @@ struct attn {                /* one layer, one sequence, one batch of queries at
     float scale, softcap;                /* softcap 0: none */
     const float *sinks;                  /* [n_head] learned logits or NULL */
     const float *alibi;                  /* [n_head] slopes or NULL */
+    const float *bias;                   /* [buckets][n_head] added by distance, or NULL … */
+    const uint8_t *bucket;               /* … [2 * ATTN_FAR + 1] of key less query, farther ones as the farthest */
 };
 /* Work is units (kv head, token block, segment) numbered 0 .. kern_attn_units - 1, then combine units. */
 size_t kern_attn_units(const struct attn *a);

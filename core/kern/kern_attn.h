@@ -4,7 +4,8 @@
  *
  *   scores     s_j = (t0 + t2) + (t1 + t3), t_i adds q[d] * scale * k[j][d] of d = i, i + 4 … in order,
  *              both padded with zeros to a multiple of four; scale holds 1 / softcap where there is one,
- *              then s = tanh(s) * softcap; then s = s + slope * -(float)distance
+ *              then s = tanh(s) * softcap; then s = s + slope * -(float)distance,
+ *              then s = s + the bias of the distance
  *   block      (KV_PAGE positions from a multiple of KV_PAGE, those seen) M = max(m, max s_j),
  *              p_j = exp(s_j - M), alpha = exp(m - M) (1 where m is M), l = l * alpha + sum p_j (four lanes
  *              j % 4, added as above), acc = acc * alpha, then acc = acc + p_j * v_j for one j after another
@@ -51,6 +52,13 @@ static inline size_t attn_pad(size_t dim) { return (dim + 3) & ~(size_t)3; }
 static inline size_t attn_state(const struct attn *a) { return 4 + attn_pad(a->dim_v); }
 static inline size_t attn_v_row(const struct attn *a) { return a->dim_v_row ? a->dim_v_row : a->dim_v; }
 static inline uint32_t attn_group(const struct attn *a) { return a->n_head / a->n_kv_head; }
+
+/* What is added to the score of head at query position `at` and key position `there`. */
+static inline float attn_bias(const struct attn *a, uint32_t head, uint32_t at, uint32_t there) {
+    int32_t d = (int32_t)(there - at);
+    d = d < -ATTN_FAR ? -ATTN_FAR : d > ATTN_FAR ? ATTN_FAR : d;
+    return a->bias[(size_t)a->bucket[d + ATTN_FAR] * a->n_head + head];
+}
 
 /* Scale folded into the query. */
 static inline float attn_scale(const struct attn *a) {

@@ -22,6 +22,7 @@ enum ffn_act {
     FFN_RELU2,
     FFN_XIELU, /* apertus: its own curve, four numbers a layer */
     FFN_OAI,   /* gpt-oss: clamped swish gate times (up + 1) */
+    FFN_TANH,  /* heads of rerankers */
 };
 enum moe_gate {
     MOE_SOFTMAX,
@@ -38,6 +39,8 @@ struct arch {
     enum norm_kind norm;
     enum rope_kind rope;
     enum ffn_act act;
+    enum ffn_act act_ungated;   /* of an FFN without a gate; 0: act */
+    const char *tensors;        /* what stands before the names of its tensors, or NULL */
 
     /* norms and residuals */
     const char *ffn_norm; /* tensor of the norm before the FFN; NULL: "ffn_norm" */
@@ -47,6 +50,7 @@ struct arch {
     bool v_from_k; /* … which is K (before its norm) in layers without a V matrix */
 
     /* attention */
+    bool encoder;          /* sees the whole text, and gives its vectors instead of a next token */
     uint8_t window_period; /* every n-th layer sees all, the others a window; 0: the file's window
                               is not used */
     bool window_global_first; /* the first of a period sees all, not the last */
@@ -60,6 +64,8 @@ struct arch {
     uint32_t attn_scale_layers; /* files of so many blocks scale queries by 1/sqrt(embd / heads) */
     bool alibi;                 /* a slope per head instead of rotation */
     float alibi_default;        /* max bias where the file has no key */
+    bool attn_unscaled;         /* scores are not divided by the root of the head size */
+    const char *attn_out;       /* tensor of the output product; NULL: "attn_output" */
     bool kq_l2_norm; /* q and k normalised without weights, after rope, in rotated layers */
     uint32_t temperature_step;  /* queries scaled by 1 + a log(1 + floor((p + offset) / step)):
                                    default step, … */
@@ -79,6 +85,11 @@ struct arch {
     /* scales */
     bool embd_scale_sqrt;     /* embeddings times sqrt(n_embd) */
     bool logit_scale_divides; /* logits / logit_scale instead of times */
+
+    /* reranking heads */
+    enum ffn_act head_act; /* 0: tanh */
+    bool head_mean;        /* read the mean of a text where the file has no key, not one token */
+    bool head_softmax;     /* the scores are probabilities */
 
     /* fills defaults that are formulas of other numbers, after the keys were read; may be NULL */
     void (*derive)(struct hparams *hp);

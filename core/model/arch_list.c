@@ -15,7 +15,8 @@
                                 X(falcon) X(gptneox) X(gpt2) X(bloom) X(mpt)                       \
                                     X(mamba) X(mamba2) X(jamba) X(granitehybrid) X(falcon_h1)      \
                                         X(lfm2) X(lfm2moe) X(nemotron_h) X(qwen3next) X(qwen35)    \
-                                            X(qwen35moe)
+                                            X(qwen35moe) X(bert) X(nomic_bert)                  \
+    X(nomic_bert_moe) X(modern_bert) X(jina_bert_v2) X(gemma_embedding) X(t5encoder)
 
 #define X(name) extern const struct arch arch_##name;
 ARCHS(X)

@@ -293,6 +293,34 @@ static int check_rope_sets(struct reader *r, struct hparams *hp) {
     return SOTTO_OK;
 }
 
+static uint32_t read_pooling(struct reader *r, const char *name, uint32_t missing) {
+    uint64_t kind = gguf_u64(r->g, full_key(r, name), missing);
+    return kind <= POOL_RANK ? (uint32_t)kind : missing;
+}
+
+/* What encoders differ in, and how a text's states become one vector. */
+static int read_encoder(struct reader *r, struct hparams *hp) {
+    const struct arch *a = hp->arch;
+    hp->encoder = !gguf_bool(r->g, full_key(r, "attention.causal"), !a->encoder) || a->encoder;
+    hp->pooling = read_pooling(r, "pooling_type", POOL_NONE);
+    hp->head_pooling =
+        read_pooling(r, "classifier.pooling_type", a->head_mean ? POOL_MEAN : POOL_NONE);
+    hp->act = a->act;
+    struct gguf_str act = gguf_string(r->g, full_key(r, "hidden_activation"));
+    static const struct {
+        const char *name;
+        uint32_t act;
+    } acts[] = {{"gelu", FFN_GELU}, {"geglu", FFN_GELU},   {"silu", FFN_SILU}, {"swish", FFN_SILU},
+                {"relu", FFN_RELU}, {"swiglu", FFN_SILU}, {"reglu", FFN_RELU}};
+    if (!a->encoder || !act.text) return SOTTO_OK;
+    for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
+        if (strlen(acts[i].name) == act.size && !memcmp(acts[i].name, act.text, act.size))
+            return hp->act = acts[i].act, SOTTO_OK;
+    return fail(r->f, SOTTO_UNSUPPORTED, FAIL_NOWHERE,
+                "the activation \"%.*s\" is not known to this engine",
+                (int)(act.size < 40 ? act.size : 40), act.text);
+}
+
 static int read_xielu(struct reader *r, struct hparams *hp) {
     static const char *const keys[4] = {"xielu.alpha_n", "xielu.alpha_p", "xielu.beta",
                                         "xielu.eps"};
@@ -375,7 +403,8 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
     if (a->alibi && hp->alibi_bias == 0) hp->alibi_bias = a->alibi_default;
     if (!a->alibi) hp->alibi_bias = 0;
 
-    if ((rc = read_rope(&r, hp)) || (rc = read_norm(&r, hp)) || (rc = read_experts(&r, hp)))
+    if ((rc = read_rope(&r, hp)) || (rc = read_norm(&r, hp)) || (rc = read_experts(&r, hp)) ||
+        (rc = read_encoder(&r, hp)))
         return rc;
     if (hp->temperature_scale > 0 && !hp->temperature_step) hp->temperature_step = hp->n_ctx_orig;
     hp->layers = HEAP_ZERO(heap, struct layer_hp, hp->n_layer);
@@ -393,7 +422,7 @@ int hparams_read(struct hparams *hp, struct heap *heap, const struct gguf *g, ui
         if ((rc = check_rope_sets(&r, hp))) return hparams_free(hp, heap), rc;
         if (hp->attn_scale == 0 && hp->n_head) {
             uint32_t n = a->attn_scale_layers == hp->n_layer ? hp->n_embd / hp->n_head : hp->dim_k;
-            hp->attn_scale = 1 / f_sqrt((float)n);
+            hp->attn_scale = a->attn_unscaled ? 1 : 1 / f_sqrt((float)n);
         }
         if (a->derive) a->derive(hp);
     }

@@ -23,6 +23,8 @@ struct layer_hp { /* what may differ from layer to layer */
     float xielu[4];   /* alpha_n, alpha_p, beta, eps */
 };
 
+enum pooling { POOL_NONE, POOL_MEAN, POOL_CLS, POOL_LAST, POOL_RANK }; /* as files number them */
+
 enum rope_scaling { SCALING_NONE, SCALING_LINEAR, SCALING_YARN, SCALING_LONGROPE };
 
 struct hparams {
@@ -31,7 +33,7 @@ struct hparams {
     uint32_t n_embd_layer; /* inputs of each layer beside the residual; 0: none */
     uint32_t n_layer_draft; /* more in the file, which only guess ahead; not in n_layer */
     uint32_t n_layer, n_embd, n_head, n_kv_head, n_vocab, n_ctx_train;
-    uint32_t dim_k, dim_v, n_ff;
+    uint32_t dim_k, dim_v, n_ff, act /* enum ffn_act */;
     float norm_eps;
     /* rope */
     uint32_t n_rot, n_ctx_orig, scaling;
@@ -40,6 +42,8 @@ struct hparams {
     bool local_unscaled;
     /* attention */
     uint32_t window, window_period;
+    bool encoder; /* attention sees the whole text */
+    uint32_t pooling, head_pooling; /* enum pooling: the file's, and of its reranking head */
     float attn_scale, attn_softcap, clamp_qkv, alibi_bias;
     uint32_t temperature_step;
     float temperature_scale;

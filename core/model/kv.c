@@ -13,7 +13,7 @@ void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint3
     kv->layers = layout_take(l, (uint64_t)hp->n_layer * sizeof *kv->layers);
     for (uint32_t i = 0; i < hp->n_layer; i++) {
         const struct layer_hp *h = &hp->layers[i];
-        uint32_t g = 0;
+        uint32_t g = 0, window = hp->encoder ? 0 : h->window;
         if (h->kv_back) {
             if (kv->layers) kv->layers[i] = kv->layers[i - h->kv_back];
             continue;
@@ -21,25 +21,26 @@ void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint3
         if (!h->n_kv_head) continue; /* no attention, no cache */
         /* a third kind of window would share the last group: its pages then live as long as the
          * widest needs */
-        while (g < kv->n_groups && kv->groups[g].window != h->window) g++;
+        while (g < kv->n_groups && kv->groups[g].window != window) g++;
         if (g == KV_GROUPS) {
             g--;
             kv->groups[g].window =
-                kv->groups[g].window && h->window
-                    ? (h->window > kv->groups[g].window ? h->window : kv->groups[g].window)
+                kv->groups[g].window && window
+                    ? (window > kv->groups[g].window ? window : kv->groups[g].window)
                     : 0;
         } else if (g == kv->n_groups)
-            kv->groups[kv->n_groups++] = (struct kv_group){.window = h->window};
+            kv->groups[kv->n_groups++] = (struct kv_group){.window = window};
         struct kv_layer at = {.group = g,
                               .k_row = kv_row_bytes(type, h->dim_k),
                               .v_row = kv_row_bytes(type, h->dim_v)};
-        at.k_at = kv->groups[g].page_bytes;
+        /* an encoder's blocks follow each other in one place: none looks back */
+        at.k_at = hp->encoder ? 0 : kv->groups[g].page_bytes;
         uint64_t end = at.k_at + (uint64_t)h->n_kv_head * KV_PAGE * at.k_row;
         if (h->v_in_k)
             at.v_at = at.k_at, at.v_row = at.k_row;
         else
             at.v_at = end, end += (uint64_t)h->n_kv_head * KV_PAGE * at.v_row;
-        kv->groups[g].page_bytes = end;
+        if (end > kv->groups[g].page_bytes) kv->groups[g].page_bytes = end;
         if (kv->layers) kv->layers[i] = at;
     }
     for (uint32_t g = 0; g < kv->n_groups; g++) {
@@ -51,6 +52,8 @@ void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint3
             group->window ? (uint64_t)pages_for(group->window) + pages_for(batch) + 2 : each;
         if (windowed < each) each = windowed;
         uint64_t n = each * n_sequences;
+        if (hp->encoder) /* the texts of one piece, each with a ragged end */
+            n = each + ENCODER_TEXTS + (uint64_t)n_sequences * 4;
         group->n_pages = n > 0x7fffffff ? 0x7fffffff : (uint32_t)n;
         /* what no memory can hold is not multiplied out: the sum of a layout must not wrap */
         bool beyond = group->page_bytes && n > LAYOUT_BEYOND / group->page_bytes;

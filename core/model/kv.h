@@ -13,6 +13,7 @@
 #include "model/hparams.h"
 
 enum { KV_GROUPS = 2, KV_NO_PAGE = UINT32_MAX };
+enum { ENCODER_TEXTS = 32 /* that one batch of an encoder takes at least */ };
 
 /* Hands out memory of one block: run once with base NULL to learn the size, then for real. */
 struct layout {

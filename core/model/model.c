@@ -23,7 +23,17 @@ int model_describe(struct model *m, struct fail *f) {
     int rc = hparams_read(&m->hp, m->heap, m->g[0], n_vocab, f);
     if (rc) return rc;
     uint32_t context = m->options.context;
+    m->parts.prefix = m->hp.arch->tensors;
+    uint64_t positions = weights_axis(&m->parts, W_POSITION_EMBD, 0, NULL, 1);
+    if (m->hp.encoder && positions && positions < m->hp.n_ctx_train)
+        m->hp.n_ctx_train = (uint32_t)positions;
     if (!context) context = m->hp.n_ctx_train < 4096 ? m->hp.n_ctx_train : 4096;
+    if (m->hp.encoder && positions && context > positions) {
+        model_forget(m);
+        return fail(f, SOTTO_LIMIT, FAIL_NOWHERE,
+                    "%s has learned positions for %llu tokens; a context of %u is not possible",
+                    m->hp.arch->name, (unsigned long long)positions, context);
+    }
     m->options.context = context;
     struct builder b = {.hp = &m->hp,
                         .parts = &m->parts,
@@ -65,7 +75,6 @@ static uint64_t tile_bytes(const struct model *m) {
 
 /* Sizes that depend on ops: shared activations, partial sums, private scratch. */
 static void measure_ops(struct model *m) {
-    uint32_t batch = m->options.batch;
     m->acts_bytes = m->partials_bytes = 0;
     m->thread_bytes = align64((uint64_t)m->hp.n_embd * sizeof(float)); /* a row aside */
     most(&m->thread_bytes, align64(tile_bytes(m)));                    /* for packing */
@@ -73,13 +82,13 @@ static void measure_ops(struct model *m) {
         const struct op *op = &m->plan.ops[i];
         if (op->kind == OP_LINEAR) {
             most(&m->thread_bytes, linear_scratch(m, op));
-            most(&m->acts_bytes, linear_acts(m, op, batch));
+            most(&m->acts_bytes, linear_acts(m, op, op_tokens_most(m, op)));
         } else if (op->kind == OP_ATTN) {
             most(&m->thread_bytes, attn_scratch(m, op));
             most(&m->partials_bytes, attn_partials(m, op));
         } else if (op->kind == OP_SLICES) {
             most(&m->thread_bytes, slices_scratch(m, op));
-            most(&m->acts_bytes, slices_acts(m, op, batch));
+            most(&m->acts_bytes, slices_acts(m, op, op_tokens_most(m, op)));
         } else if (op->kind == OP_EXPERTS || op->kind == OP_EXPERTS_DOWN || op->kind == OP_ROUTE) {
             most(&m->thread_bytes, experts_scratch(m, op));
             most(&m->acts_bytes, experts_acts(m, op));
@@ -99,9 +108,12 @@ void model_layout(struct model *m, struct layout *l) {
 
     start = l->at;
     m->scratch = NULL;
+    m->max_seqs = o->n_sequences * 4; /* forks share pages */
+    if (m->hp.encoder && m->max_seqs < ENCODER_TEXTS) m->max_seqs = ENCODER_TEXTS;
     measure_ops(m);
-    m->max_rows = model_max_rows(&m->hp, o->batch);
+    m->max_rows = m->hp.encoder ? 0 : model_max_rows(&m->hp, o->batch);
     m->logits = layout_take(l, (uint64_t)m->max_rows * m->hp.n_vocab * sizeof(float));
+    m->texts = layout_take(l, m->plan.text_floats * m->max_seqs * sizeof(float));
     m->acts = layout_take(l, m->acts_bytes);
     m->partials = layout_take(l, m->partials_bytes);
     m->threads = layout_take(l, m->thread_bytes * o->max_threads);
@@ -113,7 +125,6 @@ void model_layout(struct model *m, struct layout *l) {
     rope_layout(m, l);
     m->op_ms = layout_take(l, m->plan.n_ops * sizeof(double));
 
-    m->max_seqs = o->n_sequences * 4; /* forks share pages */
     m->seqs = layout_take(l, (uint64_t)m->max_seqs * sizeof *m->seqs);
     for (uint32_t i = 0; i < m->max_seqs; i++) {
         uint32_t *tokens = layout_take(l, (uint64_t)o->context * sizeof(uint32_t)),
@@ -134,6 +145,7 @@ void model_layout(struct model *m, struct layout *l) {
     w->segments = layout_take(l, n * sizeof *w->segments);
     w->tokens = layout_take(l, n * sizeof(uint32_t));
     w->positions = layout_take(l, n * sizeof(uint32_t));
+    w->types = layout_take(l, n);
     w->row_token = layout_take(l, n * sizeof(uint32_t));
     w->row_entry = layout_take(l, n * sizeof(uint32_t));
 
@@ -150,6 +162,10 @@ void model_layout(struct model *m, struct layout *l) {
 
 /* The largest batch whose scratch stays below the target beside the vocabulary and the header. */
 void model_choose_batch(struct model *m) {
+    if (m->hp.encoder) { /* a text that sees to both sides cannot be cut */
+        m->options.batch = m->options.context;
+        return;
+    }
     if (m->options.batch) {
         if (m->options.batch > BATCH_MOST) m->options.batch = BATCH_MOST;
         if (m->options.batch > m->options.context) m->options.batch = m->options.context;
@@ -180,6 +196,27 @@ static void fill_alibi(struct model *m) {
     }
 }
 
+/* Raffel et al. 2020: half of the buckets for keys behind the query; of each half the first are
+ * single distances, the others grow with the logarithm up to ATTN_FAR. */
+static void fill_buckets(struct model *m) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < m->plan.n_ops && !n; i++) {
+        const struct op *op = &m->plan.ops[i];
+        if (op->kind == OP_ATTN && op->attn.bias >= 0)
+            n = model_weight(m, op->attn.bias)->k / m->hp.layers[op->layer].n_head;
+    }
+    for (int32_t d = -ATTN_FAR; n && d <= ATTN_FAR; d++) {
+        uint32_t side = m->hp.encoder ? n / 2 : n, single = side / 2,
+                 far = (uint32_t)(d < 0 ? -d : m->hp.encoder ? d : 0), at = far;
+        if (far >= single) /* exact powers may come out a hair too small */
+            at = single + (uint32_t)(d_log((double)far / single) * (side - single) /
+                                         d_log((double)ATTN_FAR / single) +
+                                     1e-6);
+        if (at >= side) at = side - 1;
+        m->bucket[d + ATTN_FAR] = (uint8_t)(at + (m->hp.encoder && d > 0 ? side : 0));
+    }
+}
+
 int model_start(struct model *m, struct fail *f) {
     kv_reset(&m->kv);
     states_reset(&m->states);
@@ -189,6 +226,7 @@ int model_start(struct model *m, struct fail *f) {
                 m->seqs[i].kv.pages[g][p] = KV_NO_PAGE;
     memset(m->op_ms, 0, m->plan.n_ops * sizeof(double));
     fill_alibi(m);
+    fill_buckets(m);
     rope_start(m);
     return feed_start(m, f);
 }

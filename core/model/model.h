@@ -54,18 +54,29 @@ struct segment {
 struct run_entry {
     struct seq *seq;
     uint32_t *tokens;
-    uint32_t n_tokens, done, skip /* leading ones re-evaluated */, want;
+    uint32_t n_tokens, done, skip /* leading ones re-evaluated */;
+    uint32_t want, n_rows /* wanted of it */;
+    uint32_t second; /* index of the first token of the second type, beyond the last where none is */
 };
+
+/* What rows of an entry are wanted, and what a batch makes of them. */
+enum rows_wanted { ROWS_NONE, ROWS_LAST, ROWS_ALL, ROWS_FIRST };
+enum walk_kind { KIND_LOGITS, KIND_STATES, KIND_POOLED, KIND_SCORES };
+enum { WALK_KIND = 16 };
 
 /* The batch under way and the piece of it being walked. */
 struct walk {
     bool active;
+    uint8_t kind;   /* enum walk_kind */
+    bool normalize; /* pooled vectors to length 1 */
+    bool heads;     /* the pieces are done, the texts are walked */
     uint32_t n_entries;
     struct run_entry *entries;             /* [max_seqs] */
     uint32_t total, walked;                /* tokens */
     uint32_t n_tokens, n_segments, n_rows; /* of the piece */
     struct segment *segments;              /* [batch] */
     uint32_t *tokens, *positions;          /* [batch] */
+    uint8_t *types;                        /* [batch] of tokens, as encoders tell two texts apart */
     uint32_t *row_token, *row_entry;       /* [batch] wanted rows */
     bool piece;                            /* a piece is under way */
     uint32_t n_threads;                    /* of the piece */
@@ -129,6 +140,7 @@ struct model {
     float *scratch; /* token_floats * batch */
     float *logits;  /* [max_rows][n_vocab] */
     uint32_t max_rows;
+    float *texts; /* text_floats * max_seqs */
     uint8_t *acts;
     uint64_t acts_bytes; /* prepared activations of a long batch */
     uint8_t *partials;
@@ -137,6 +149,7 @@ struct model {
     uint64_t thread_bytes; /* private scratch, one after the other */
     uint32_t *lists;       /* experts: see run_moe.c */
     float *alibi;          /* [n_head] slopes or NULL */
+    uint8_t bucket[2 * ATTN_FAR + 1]; /* of distances, where a bias is by them */
     struct rope_set rope[2];
     struct seq *seqs;
     uint32_t max_seqs;
@@ -166,8 +179,14 @@ int model_start(struct model *m, struct fail *f);
 uint32_t model_max_rows(const struct hparams *hp, uint32_t batch);
 
 static inline float *model_buffer(const struct model *m, int32_t buffer) {
+    const struct plan_buffer *b = &m->plan.buffers[buffer];
     return buffer == BUFFER_LOGITS ? m->logits
-                                   : m->scratch + m->plan.buffers[buffer].at * m->options.batch;
+           : b->texts              ? m->texts + b->at * m->max_seqs
+                                   : m->scratch + b->at * m->options.batch;
+}
+/* The most rows an op walks at once. */
+static inline uint32_t op_tokens_most(const struct model *m, const struct op *op) {
+    return op->walk == WALK_TEXTS ? m->max_seqs : m->options.batch;
 }
 static inline const struct weight *model_weight(const struct model *m, int32_t w) {
     return &m->weights.list[w];
@@ -179,6 +198,8 @@ static inline const float *model_floats(const struct model *m, int32_t w) {
 /* run.c */
 int run_continue(struct model *m, double budget_ms);
 double run_progress(const struct model *m);
+/* The i-th finished row and its width; NULL where there is none. */
+const float *run_row(const struct model *m, uint32_t i, uint32_t *width);
 
 /* seq.c. A batch: clear, add entries, begin. */
 int seq_new(struct model *m, struct seq **out);
@@ -186,6 +207,7 @@ void seq_free(struct seq *s);
 int seq_fork(struct seq *s, struct seq **out);
 int seq_truncate(struct seq *s, uint32_t n);
 void run_clear(struct model *m); /* drops the batch; sequences keep their whole pieces */
+/* want: enum rows_wanted of this entry, plus enum walk_kind of the whole batch times WALK_KIND. */
 int run_add(struct model *m, struct seq *seq, const uint32_t *tokens, uint32_t n, uint32_t want);
 int run_begin(struct model *m); /* CONTEXT_FULL where the cache has not enough pages */
 

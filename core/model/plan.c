@@ -45,7 +45,7 @@ struct op *build_op(struct builder *b, enum op_kind kind, const char *label, int
     if (b->rc) return &b->unused;
     struct op *op = &p->ops[p->n_ops];
     memset(op, 0, sizeof *op);
-    op->kind = (uint8_t)kind, op->rows = b->rows, op->layer = (uint16_t)b->layer, op->label = label;
+    op->kind = (uint8_t)kind, op->walk = b->walk, op->layer = (uint16_t)b->layer, op->label = label;
     op->in = in, op->out = out, op->width = width;
     touch(p, in, p->n_ops), touch(p, out, p->n_ops);
     p->n_ops++;
@@ -99,9 +99,12 @@ int plan_build(struct builder *b) {
     build_buffer(b, "logits", b->hp->n_vocab);
     if (b->rc) return b->rc;
     b->plan->buffers[BUFFER_LOGITS].tail = true;
+    b->plan->states = b->plan->pooled = b->plan->scores = NO_BUFFER;
     int (*trunk)(struct builder *) = b->hp->arch->trunk ? b->hp->arch->trunk : trunk_decoder;
     int rc = trunk(b);
-    if (!rc) plan_place(b->plan);
+    struct plan *p = b->plan;
+    if (p->states < 0) p->n_logits = p->n_pool = p->n_dense = p->n_ops; /* no embeddings */
+    if (!rc) plan_place(p);
     return rc;
 }
 
@@ -111,17 +114,18 @@ static uint32_t padded(uint32_t width) {
 
 /* First fit over the buffers alive at the same time; n is a few hundred. */
 void plan_place(struct plan *p) {
-    p->token_floats = 0;
+    p->token_floats = p->text_floats = 0;
     for (uint32_t i = 0; i < p->n_buffers; i++) {
         struct plan_buffer *own = &p->buffers[i];
-        if (own->tail || own->first == UINT32_MAX) continue;
+        if (own->texts) own->at = p->text_floats, p->text_floats += padded(own->width);
+        if (own->tail || own->texts || own->first == UINT32_MAX) continue;
         uint64_t at = 0;
         for (bool moved = true; moved;) {
             moved = false;
             for (uint32_t j = 0; j < i; j++) {
                 const struct plan_buffer *other = &p->buffers[j];
-                if (other->tail || other->first == UINT32_MAX || other->last < own->first ||
-                    own->last < other->first)
+                if (other->tail || other->texts || other->first == UINT32_MAX ||
+                    other->last < own->first || own->last < other->first)
                     continue;
                 if (at < other->at + padded(other->width) && other->at < at + padded(own->width))
                     at = other->at + padded(other->width), moved = true;
@@ -145,6 +149,7 @@ void op_weights(const struct op *op, void (*visit)(void *arg, int32_t w), void *
     switch (op->kind) {
     case OP_EMBED:
         list[n++] = op->embed.w, list[n++] = op->embed.position_w, list[n++] = op->embed.factors;
+        list[n++] = op->embed.type_w;
         break;
     case OP_NORM:
         list[n++] = op->norm.norm.w, list[n++] = op->norm.norm.b;
@@ -158,7 +163,7 @@ void op_weights(const struct op *op, void (*visit)(void *arg, int32_t w), void *
         list[n++] = op->heads.q_norm, list[n++] = op->heads.k_norm;
         break;
     case OP_ATTN:
-        list[n++] = op->attn.sinks;
+        list[n++] = op->attn.sinks, list[n++] = op->attn.bias;
         break;
     case OP_ADD:
         list[n++] = op->add.gate_w;

@@ -2,8 +2,11 @@
  *
  * Ops read and write buffers: [tokens][width] floats, given memory by the ops between their first
  * and last use. Ops up to `n_body` walk all tokens of a piece (after OP_ROWS only the rows somebody
- * wants logits of); the rest, the tail, walks those rows in groups. Norms and activations that feed
- * a product are part of its op, so that a token costs few barriers.
+ * wants something of). What follows depends on what a batch is for: logits come from the ops up to
+ * `n_logits`, which walk those rows in groups; embeddings from those up to `n_pool`, which make the
+ * states of the rows and add them up by text, and then from those up to `n_dense`, or, for the
+ * scores of a reranker, from there to the end; these walk the texts of the batch once. Norms and
+ * activations that feed a product are part of its op, so that a token costs few barriers.
  */
 #ifndef SOTTO_MODEL_PLAN_H
 #define SOTTO_MODEL_PLAN_H
@@ -31,6 +34,7 @@ enum op_kind {
     OP_SCAN,         /* a selective scan: in and the state to out */
     OP_DELTA,        /* a gated delta rule: in and the state to out */
     OP_GATE,         /* out *= sigmoid(in), head by head */
+    OP_POOL,         /* out of a text += the mean of its wanted rows of in */
     OP_COUNT
 };
 
@@ -54,7 +58,7 @@ struct linear_item {
     bool add;
 };
 struct op_embed {
-    int32_t w, position_w, factors /* of rope, or -1 */;
+    int32_t w, position_w, type_w, factors /* of rope, or -1 */;
     float scale;
     bool again; /* further rows of the same tokens: the cos/sin tables are made */
 };
@@ -82,7 +86,7 @@ struct op_heads {
     int32_t from; /* buffer where queries lie at every other head's place, or NO_BUFFER */
 };
 struct op_attn {
-    int32_t sinks;
+    int32_t sinks, bias /* by distance */;
 };
 struct op_add {
     float scale;
@@ -135,9 +139,11 @@ struct op_gate {
     uint32_t dim, stride; /* of a head in out and in */
 };
 
+enum op_walk { WALK_TOKENS, WALK_ROWS /* the wanted ones */, WALK_TEXTS };
+
 struct op {
     uint8_t kind;
-    bool rows; /* walks the wanted rows */
+    uint8_t walk; /* enum op_walk */
     uint16_t layer;
     const char *label;      /* for profile and dump */
     int32_t in, out;        /* buffers */
@@ -168,7 +174,7 @@ struct plan_buffer {
     uint32_t width;
     uint32_t first, last;
     uint64_t at;
-    bool tail;
+    bool tail, texts /* rows are the texts of a batch */;
 };
 
 enum { BUFFER_LOGITS = 0 }; /* of every plan; its rows are those of a group */
@@ -176,10 +182,11 @@ enum { BUFFER_LOGITS = 0 }; /* of every plan; its rows are those of a group */
 struct plan {
     struct heap *heap;
     struct op *ops;
-    uint32_t n_ops, cap_ops, n_body;
+    uint32_t n_ops, cap_ops, n_body, n_logits, n_pool, n_dense;
+    int32_t states, pooled, scores; /* buffers with the results, or -1 */
     struct plan_buffer *buffers;
     uint32_t n_buffers, cap_buffers;
-    uint64_t token_floats; /* scratch per token, after plan_place */
+    uint64_t token_floats, text_floats; /* scratch per token and per text, after plan_place */
     uint64_t state_floats; /* of a sequence: what recurrent ops carry on */
 };
 
@@ -194,7 +201,7 @@ struct builder {
     bool long_rope; /* LongRoPE: the long factors apply, not the short */
     int rc;
     struct fail *f;
-    bool rows; /* ops from now on walk the wanted rows */
+    uint8_t walk; /* enum op_walk of the ops from now on */
     uint32_t layer;
     int32_t router_raw;    /* what a router with a norm of its own reads; 0: none */
     int32_t router_logits; /* made before attention; 0: none */
@@ -226,6 +233,9 @@ void plan_print(const struct plan *p, const struct weights *ws, const struct hpa
                 struct sbuf *out);
 
 int trunk_decoder(struct builder *b);
+/* What gives embeddings and scores of the states in x (final norm not yet applied); the last words
+ * of a trunk, after those for logits. */
+void trunk_pool(struct builder *b, struct norm_spec norm, int32_t x);
 /* The experts of the current layer: reads normed, adds to (or, add false, fills) out. */
 void trunk_experts(struct builder *b, int32_t normed, int32_t out, bool add);
 int32_t trunk_router(struct builder *b, int32_t in); /* its logits from in */

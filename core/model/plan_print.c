@@ -12,13 +12,14 @@ static const char *const op_names[OP_COUNT] = {
     [OP_CONV] = "conv",
     [OP_SCAN] = "scan",       [OP_DELTA] = "delta",
     [OP_GATE] = "gate",
+    [OP_POOL] = "pool",
 };
 static const char *const norm_names[] = {
     [NORM_RMS] = "rms", [NORM_LAYER] = "layer", [NORM_LAYER_PLAIN] = "plain"};
 static const char *const act_names[] = {
     [FFN_SILU] = "silu", [FFN_GELU] = "gelu",   [FFN_GELU_ERF] = "gelu_erf",
     [FFN_RELU] = "relu", [FFN_RELU2] = "relu2", [FFN_XIELU] = "xielu",
-    [FFN_OAI] = "oai"};
+    [FFN_OAI] = "oai",   [FFN_TANH] = "tanh"};
 
 /* " word name" with the shape of a matrix; nothing where there is no weight. */
 static void weight(struct sbuf *b, const struct weights *ws, const char *word, int32_t w) {
@@ -88,7 +89,8 @@ static void details(struct sbuf *b, const struct plan *p, const struct weights *
         weight(b, ws, "", op->embed.w);
         if (op->embed.scale != 1) sbuf_fmt(b, " scale %.6g", (double)op->embed.scale);
         weight(b, ws, "positions ", op->embed.position_w),
-            weight(b, ws, "rope factors ", op->embed.factors);
+            weight(b, ws, "rope factors ", op->embed.factors),
+            weight(b, ws, "types ", op->embed.type_w);
         break;
     case OP_NORM:
         norm(b, ws, op->norm.norm);
@@ -104,10 +106,11 @@ static void details(struct sbuf *b, const struct plan *p, const struct weights *
         break;
     case OP_ATTN:
         sbuf_fmt(b, " scale %.6g", (double)hp->attn_scale);
+        if (hp->encoder) sbuf_str(b, " both sides");
         if (hp->layers[op->layer].window) sbuf_fmt(b, " window %u", hp->layers[op->layer].window);
         if (hp->attn_softcap > 0) sbuf_fmt(b, " softcap %.6g", (double)hp->attn_softcap);
         if (hp->alibi_bias > 0) sbuf_fmt(b, " alibi %.6g", (double)hp->alibi_bias);
-        weight(b, ws, "sinks ", op->attn.sinks);
+        weight(b, ws, "sinks ", op->attn.sinks), weight(b, ws, "bias ", op->attn.bias);
         break;
     case OP_ADD:
         sbuf_fmt(b, " scale %.6g", (double)op->add.scale);
@@ -188,9 +191,14 @@ void plan_print(const struct plan *p, const struct weights *ws, const struct hpa
              (unsigned)p->token_floats);
     if (p->state_floats)
         sbuf_fmt(out, "%u floats of state a sequence\n", (unsigned)p->state_floats);
-    for (uint32_t i = 0; i < p->n_ops; i++) {
+    /* every model has states; those of a generator are of interest only where the file says so */
+    bool embeds = hp->encoder || hp->pooling != POOL_NONE;
+    for (uint32_t i = 0; i < (embeds ? p->n_ops : p->n_logits); i++) {
         const struct op *op = &p->ops[i];
-        if (i == p->n_body) sbuf_str(out, "tail, for groups of rows:\n");
+        if (i == p->n_body && i < p->n_logits) sbuf_str(out, "tail, for groups of rows:\n");
+        if (i == p->n_logits) sbuf_str(out, "states, and a vector of each text:\n");
+        if (i == p->n_pool && i < p->n_dense) sbuf_str(out, "the vectors:\n");
+        if (i == p->n_dense) sbuf_str(out, "scores of the vectors:\n");
         sbuf_fmt(out, "%3u %-12s %-15s ", i, op_names[op->kind], op->label);
         buffer(out, p, op->in, op->in_at), sbuf_str(out, " -> "),
             buffer(out, p, op->out, op->out_at);

@@ -62,9 +62,19 @@ static void note_time(struct model *m, uint32_t op) {
     m->profile_last = now;
 }
 
-/* End of the stretch of ops that is walked next: the body, or the tail for one group. */
+/* End of the stretch of ops that is walked next: the body, the tail for one group, the pooling, or
+ * the heads of the texts. */
 static uint32_t stretch_end(const struct model *m, uint32_t op) {
-    return op < m->plan.n_body ? m->plan.n_body : m->plan.n_ops;
+    const struct plan *p = &m->plan;
+    return op < p->n_body     ? p->n_body
+           : op < p->n_logits ? p->n_logits
+           : op < p->n_pool   ? p->n_pool
+           : op < p->n_dense  ? p->n_dense
+                              : p->n_ops;
+}
+
+static bool has_phases(const struct model *m, const struct op *op) {
+    return run_tokens(m, op) || op->kind == OP_ROWS;
 }
 
 static void job(void *arg, struct pool *pool, uint32_t thread) {
@@ -78,7 +88,7 @@ static void job(void *arg, struct pool *pool, uint32_t thread) {
     uint32_t op = w->op, first = w->phase, end = stretch_end(m, op);
     for (;; op++, first = 0) {
         const struct op *o = &m->plan.ops[op];
-        uint32_t n_phases = run_tokens(m, o) || o->kind == OP_ROWS ? run_phases(m, o) : 0;
+        uint32_t n_phases = has_phases(m, o) ? run_phases(m, o) : 0;
         for (uint32_t phase = first; phase < n_phases; phase++) {
             run_phase(&r, o, phase);
             if (r.paused) {
@@ -123,6 +133,7 @@ static int piece_begin(struct model *m) {
     for (uint32_t i = 0; i < w->n_entries && w->n_tokens < m->options.batch; i++) {
         struct run_entry *e = &w->entries[i];
         uint32_t n = e->n_tokens - e->done, room = m->options.batch - w->n_tokens;
+        if (n > room && m->hp.encoder) break; /* a text is walked whole */
         if (n > room) n = room;
         if (!n) continue;
         uint32_t position = e->seq->n_cached;
@@ -136,7 +147,10 @@ static int piece_begin(struct model *m) {
         for (uint32_t t = 0; t < n; t++) {
             uint32_t at = e->done + t;
             w->tokens[w->n_tokens] = e->tokens[at], w->positions[w->n_tokens] = position + t;
-            bool wanted = e->want == 2 ? at >= e->skip : e->want == 1 && at + 1 == e->n_tokens;
+            w->types[w->n_tokens] = at >= e->second;
+            bool wanted = e->want == ROWS_ALL     ? at >= e->skip
+                          : e->want == ROWS_FIRST ? at == e->skip
+                                                  : e->want == ROWS_LAST && at + 1 == e->n_tokens;
             if (wanted) want_row(w, w->n_tokens, i);
             w->n_tokens++;
         }
@@ -159,6 +173,10 @@ static void piece_end(struct model *m) {
         e->done += s->n_tokens;
         state_end(&m->states, &s->seq->state, s->position, s->position + s->n_tokens,
                   e->done == e->n_tokens);
+        if (m->hp.encoder) { /* nothing can be continued: the sequence is empty again */
+            kv_truncate(&m->kv, &s->seq->kv, 0);
+            s->seq->n_tokens = s->seq->n_cached = 0;
+        }
         kv_release_behind(&m->kv, &s->seq->kv, s->seq->n_cached);
     }
     w->walked += w->n_tokens;
@@ -179,10 +197,64 @@ static int walk_on(struct model *m) {
     int first = w->cursor || w->phase ? SOTTO_OK : decide(m, w->op, m->plan.n_ops);
     if (first == SOTTO_MORE) first = SOTTO_OK; /* even the smallest budget makes progress */
     if (first != SOTTO_OK) return first;
+    /* a job without a barrier may not be: a late thread would read what the leader left behind */
+    uint32_t op = w->op, end = stretch_end(m, op);
+    while (op < end && !has_phases(m, &m->plan.ops[op])) op++;
+    if (op == end) return w->op = end, SOTTO_DONE;
     w->result = SOTTO_WORKER_LOST;
     if (m->profiling) m->profile_last = clock_ms();
     int rc = pool_run(m->pool, w->n_threads, job, m);
     return rc ? rc : w->result;
+}
+
+/* The batch's last touch on finished rows of texts. */
+static void finish_texts(struct model *m) {
+    struct walk *w = &m->walk;
+    w->rows_first = 0, w->rows_ready = w->n_entries, w->heads = w->active = false;
+    for (uint32_t i = 0; i < w->n_entries; i++) {
+        uint32_t n;
+        float *row = (float *)(uintptr_t)run_row(m, i, &n); /* of the model's own block */
+        if (w->kind == KIND_SCORES && m->hp.arch->head_softmax)
+            kern_softmax(m->kern, row, row, n, 1);
+        if (w->kind == KIND_POOLED && w->normalize) kern_l2_norm(m->kern, row, row, n, 1e-12f);
+    }
+}
+
+static bool entries_left(const struct walk *w) {
+    for (uint32_t i = 0; i < w->n_entries; i++)
+        if (w->entries[i].done < w->entries[i].n_tokens) return true;
+    return false;
+}
+
+/* After a stretch of a batch for embeddings; DONE: go on with w->op. */
+static int embed_next(struct model *m) {
+    struct walk *w = &m->walk;
+    const struct plan *p = &m->plan;
+    if (w->piece) {
+        if (w->op == p->n_body) return w->op = p->n_logits, SOTTO_DONE;
+        piece_end(m);
+        bool more = entries_left(w);
+        if (w->kind == KIND_STATES) {
+            w->rows_first = 0, w->rows_ready = w->n_rows, w->active = more;
+            return more ? SOTTO_MORE : SOTTO_OK;
+        }
+        if (more) return SOTTO_DONE;
+        w->heads = true, w->phase = w->cursor = 0;
+        w->op = w->kind == KIND_POOLED ? p->n_pool : p->n_dense;
+        if (w->op < (w->kind == KIND_POOLED ? p->n_dense : p->n_ops)) return SOTTO_DONE;
+    }
+    finish_texts(m);
+    return SOTTO_OK;
+}
+
+const float *run_row(const struct model *m, uint32_t i, uint32_t *width) {
+    const struct walk *w = &m->walk;
+    int32_t buffer = w->kind == KIND_LOGITS   ? BUFFER_LOGITS
+                     : w->kind == KIND_STATES ? m->plan.states
+                     : w->kind == KIND_POOLED ? m->plan.pooled
+                                              : m->plan.scores;
+    *width = m->plan.buffers[buffer].width;
+    return i < w->rows_ready ? model_buffer(m, buffer) + (size_t)i * *width : NULL;
 }
 
 int run_continue(struct model *m, double budget_ms) {
@@ -191,12 +263,12 @@ int run_continue(struct model *m, double budget_ms) {
     w->rows_ready = 0;
     w->deadline = budget_ms > 0 ? clock_ms() + budget_ms : 0;
     for (bool begun = false;; begun = true) {
-        if (!w->piece) {
+        if (!w->piece && !w->heads) {
             int rc = piece_begin(m);
             if (rc) return give_up(m, rc);
             if (!w->piece) return w->active = false, SOTTO_OK;
         }
-        if (w->op == m->plan.n_body) { /* the body is done: the tail, group by group */
+        if (w->op == m->plan.n_body && w->kind == KIND_LOGITS) { /* the tail, group by group */
             if (w->group >= w->n_rows) {
                 piece_end(m);
                 continue;
@@ -205,17 +277,17 @@ int run_continue(struct model *m, double budget_ms) {
         }
         if (begun && w->deadline > 0 && clock_ms() >= w->deadline) return SOTTO_MORE;
         int rc = walk_on(m);
-        if (rc == SOTTO_DONE && w->op == m->plan.n_ops) {
+        if (rc == SOTTO_DONE && w->kind != KIND_LOGITS) {
+            rc = embed_next(m);
+            if (rc != SOTTO_DONE) return rc;
+        } else if (rc == SOTTO_DONE && w->op == m->plan.n_logits) {
             w->rows_first = w->group, w->rows_ready = w->n_group;
             w->group += w->n_group;
             w->op = m->plan.n_body;
             if (w->group < w->n_rows) return SOTTO_MORE;
             piece_end(m);
-            bool more = false;
-            for (uint32_t i = 0; i < w->n_entries; i++)
-                more = more || w->entries[i].done < w->entries[i].n_tokens;
-            w->active = more;
-            return more ? SOTTO_MORE : SOTTO_OK;
+            w->active = entries_left(w);
+            return w->active ? SOTTO_MORE : SOTTO_OK;
         }
         if (rc == SOTTO_DONE) continue;
         if (rc == SOTTO_MORE || rc == SOTTO_NOT_READY) return rc;

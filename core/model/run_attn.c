@@ -105,10 +105,13 @@ static struct attn attn_of(const struct model *m, const struct op *op) {
         .dim_v = l->dim_v,
         .dim_v_row = l->v_in_k ? l->dim_k : 0,
         .window = l->window,
+        .bidirectional = m->hp.encoder,
         .scale = m->hp.attn_scale,
         .softcap = m->hp.attn_softcap,
         .sinks = model_floats(m, op->attn.sinks),
         .alibi = m->alibi,
+        .bias = model_floats(m, op->attn.bias),
+        .bucket = m->bucket,
     };
 }
 

@@ -69,7 +69,7 @@ static struct places places_of(const struct model *m, const struct op *op, uint3
 }
 
 uint64_t linear_scratch(const struct model *m, const struct op *op) {
-    return places_of(m, op, m->options.batch).end;
+    return places_of(m, op, op_tokens_most(m, op)).end;
 }
 
 uint32_t linear_phases(const struct model *m, const struct op *op) {

@@ -4,13 +4,16 @@
 #include "model/run.h"
 #include <string.h>
 
+enum { POOL_COLUMNS = 64 };
+
 static bool in_tail(const struct model *m, const struct op *op) {
-    return op >= m->plan.ops + m->plan.n_body;
+    return op >= m->plan.ops + m->plan.n_body && op < m->plan.ops + m->plan.n_logits;
 }
 
 uint32_t run_tokens(const struct model *m, const struct op *op) {
     const struct walk *w = &m->walk;
-    if (!op->rows) return w->n_tokens;
+    if (op->walk == WALK_TOKENS) return w->n_tokens;
+    if (op->walk == WALK_TEXTS) return w->kind < KIND_POOLED ? 0 : w->n_entries;
     return in_tail(m, op) ? w->n_group : w->n_rows;
 }
 
@@ -62,7 +65,8 @@ void run_act(const struct model *m, uint32_t act, const float *curve, float *dst
                                     [FFN_GELU] = UN_GELU,
                                     [FFN_GELU_ERF] = UN_GELU_ERF,
                                     [FFN_RELU] = UN_RELU,
-                                    [FFN_RELU2] = UN_RELU2};
+                                    [FFN_RELU2] = UN_RELU2,
+                                    [FFN_TANH] = UN_TANH};
     if (act == FFN_XIELU) {
         for (size_t i = 0; i < n; i++) dst[i] = xielu(gate[i], curve) * (up ? up[i] : 1);
     } else if (act == FFN_OAI) {
@@ -89,6 +93,12 @@ static void embed(const struct runner *r, const struct op *op, uint32_t t) {
         uint32_t last = position->rows - 1;
         kern_row(position->dtype, row, position->data, n,
                  w->positions[t] < last ? w->positions[t] : last);
+        kern_add(m->kern, x, x, row, n);
+    }
+    if (op->embed.type_w >= 0) {
+        const struct weight *type = model_weight(m, op->embed.type_w);
+        float *row = (float *)(void *)r->scratch;
+        kern_row(type->dtype, row, type->data, n, type->rows > 1 ? w->types[t] : 0);
         kern_add(m->kern, x, x, row, n);
     }
 }
@@ -150,6 +160,28 @@ static void rows_phase(struct runner *r, const struct op *op) {
         for (; from < to; from++) one_row(r, op, from);
 }
 
+/* Columns [from, from + n) of a text's vector: its wanted rows of this piece, in their order. */
+static void pool_unit(const struct model *m, const struct op *op, uint32_t text, uint32_t from,
+                      uint32_t n) {
+    const struct walk *w = &m->walk;
+    float *out = model_buffer(m, op->out) + text * run_stride(m, op->out) + from;
+    float share = 1 / (float)w->entries[text].n_rows;
+    const float *in = run_in(m, op) + from;
+    for (uint32_t i = 0; i < w->n_rows; i++)
+        if (w->row_entry[i] == text)
+            kern_axpy(m->kern, out, share, in + i * run_stride(m, op->in), n);
+}
+
+static void pool_phase(struct runner *r, const struct op *op) {
+    uint32_t blocks = (op->width + POOL_COLUMNS - 1) / POOL_COLUMNS, from, to,
+             total = run_tokens(r->m, op) * blocks;
+    while (run_take(r, run_step(r, total, 1), total, &from, &to))
+        for (; from < to; from++) {
+            uint32_t at = from % blocks * POOL_COLUMNS, n = op->width - at;
+            pool_unit(r->m, op, from / blocks, at, n < POOL_COLUMNS ? n : POOL_COLUMNS);
+        }
+}
+
 uint32_t run_phases(const struct model *m, const struct op *op) {
     switch (op->kind) {
     case OP_LINEAR:
@@ -196,6 +228,9 @@ void run_phase(struct runner *r, const struct op *op, uint32_t phase) {
         break;
     case OP_DELTA:
         delta_phase(r, op);
+        break;
+    case OP_POOL:
+        pool_phase(r, op);
         break;
     default:
         rows_phase(r, op);

@@ -72,13 +72,36 @@ void run_clear(struct model *m) {
             kv_truncate(&m->kv, &w->segments[i].seq->kv, w->segments[i].seq->n_cached);
             state_give_up(&m->states, &w->segments[i].seq->state);
         }
-    w->active = w->piece = false;
+    w->active = w->piece = w->heads = false;
     w->n_entries = w->total = w->walked = 0;
     w->n_rows = w->rows_ready = 0;
 }
 
+/* Whether the model gives what a batch of this kind asks for. */
+static int check_kind(struct model *m, uint32_t n, enum walk_kind kind) {
+    const struct walk *w = &m->walk;
+    const char *name = m->hp.arch->name;
+    if (w->n_entries && w->kind != (uint8_t)kind)
+        return fail(&m->fail, SOTTO_EINVAL, w->n_entries,
+                    "the entries of a batch want different kinds of results");
+    if (kind == KIND_LOGITS && m->hp.encoder)
+        return fail(&m->fail, SOTTO_UNSUPPORTED, FAIL_NOWHERE,
+                    "the model (%s) is an encoder: it gives embeddings and continues no text",
+                    name);
+    if (kind == KIND_SCORES ? m->plan.scores < 0 : kind != KIND_LOGITS && m->plan.states < 0)
+        return fail(&m->fail, SOTTO_UNSUPPORTED, FAIL_NOWHERE, "the model (%s) gives no %s", name,
+                    kind == KIND_SCORES ? "scores: it has no reranking head" : "embeddings");
+    if (kind != KIND_LOGITS && !n)
+        return fail(&m->fail, SOTTO_EINVAL, w->n_entries, "text %u has no tokens", w->n_entries);
+    return SOTTO_OK;
+}
+
 int run_add(struct model *m, struct seq *seq, const uint32_t *tokens, uint32_t n, uint32_t want) {
     struct walk *w = &m->walk;
+    int rc = check_kind(m, n, (enum walk_kind)(want / WALK_KIND));
+    if (rc) return rc;
+    w->kind = (uint8_t)(want / WALK_KIND);
+    want %= WALK_KIND;
     for (uint32_t i = 0; i < w->n_entries; i++)
         if (w->entries[i].seq == seq)
             return fail(&m->fail, SOTTO_EINVAL, i, "a sequence occurs twice in the batch");
@@ -94,8 +117,13 @@ int run_add(struct model *m, struct seq *seq, const uint32_t *tokens, uint32_t n
     uint32_t again = n ? seq->n_tokens - seq->n_cached : 0;
     memcpy(e->tokens, seq->tokens + seq->n_cached, again * sizeof *tokens);
     memcpy(e->tokens + again, tokens, n * sizeof *tokens);
-    *e = (struct run_entry){
-        .seq = seq, .tokens = e->tokens, .n_tokens = again + n, .skip = again, .want = want};
+    *e = (struct run_entry){.seq = seq,
+                            .tokens = e->tokens,
+                            .n_tokens = again + n,
+                            .skip = again,
+                            .want = want,
+                            .second = UINT32_MAX,
+                            .n_rows = want == ROWS_ALL ? n : want != ROWS_NONE};
     w->total += e->n_tokens;
     return SOTTO_OK;
 }
@@ -120,7 +148,7 @@ static bool pages_suffice(const struct model *m) {
 
 int run_begin(struct model *m) {
     struct walk *w = &m->walk;
-    if (!pages_suffice(m)) {
+    if (!m->hp.encoder && !pages_suffice(m)) {
         run_clear(m);
         return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE,
                     "the cache has not enough pages left for %u tokens", w->total);
@@ -129,6 +157,11 @@ int run_begin(struct model *m) {
         run_clear(m);
         return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE,
                     "the cache has not enough states left for so many sequences");
+    }
+    if (w->kind >= KIND_POOLED) {
+        int32_t sums = m->plan.ops[m->plan.n_pool - 1].out;
+        memset(model_buffer(m, sums), 0,
+               (size_t)w->n_entries * m->plan.buffers[sums].width * sizeof(float));
     }
     w->active = true;
     word_store(&m->abort, 0);

@@ -77,7 +77,8 @@ static void qk_norm(struct builder *b, uint32_t id, int32_t qkv, uint32_t at, ui
     if (ne0 == l->dim_k && (ne1 == 1 || ne1 == n_head)) {
         *head_norm = w, *each = ne1 > 1;
     } else if (ne0 == (uint64_t)n_head * l->dim_k && ne1 == 1) {
-        struct norm_spec norm = {.kind = (int8_t)b->hp->arch->norm, .w = w, .b = NO_WEIGHT};
+        struct norm_spec norm = {
+            .kind = (int8_t)b->hp->arch->norm, .w = w, .b = build_weight(b, id + 1, false)};
         emit_norm(b, id == W_Q_NORM ? "q_norm" : "k_norm", norm, qkv, qkv, at, at,
                   n_head * l->dim_k, false);
     } else {
@@ -88,6 +89,25 @@ static void qk_norm(struct builder *b, uint32_t id, int32_t qkv, uint32_t at, ui
             (int)weight->name.size, weight->name.text, (unsigned long long)ne0,
             (unsigned long long)ne1, l->dim_k, l->dim_k, n_head, n_head * l->dim_k);
     }
+}
+
+/* The layer's bias by distance, or that of the first layer. All have the same heads and buckets. */
+static int32_t distance_bias(struct builder *b) {
+    int32_t w = build_weight(b, W_ATTN_REL_B, false), first = NO_WEIGHT;
+    const struct plan *p = b->plan;
+    for (uint32_t i = 0; i < p->n_ops && first < 0 && !b->rc; i++)
+        if (p->ops[i].kind == OP_ATTN) first = p->ops[i].attn.bias;
+    if (w < 0) w = first;
+    if (b->rc || w < 0) return NO_WEIGHT;
+    const struct weight *list = b->weights->list, *bias = &list[w];
+    uint32_t heads = b->hp->layers[b->layer].n_head, n = bias->k / heads;
+    if (n < 4 || n > 128 || n * heads != bias->k || heads != b->hp->n_head ||
+        (first >= 0 && list[first].k != bias->k))
+        b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE,
+                     "the tensor %.*s has %u biases for %u heads; 4 to 128 a head are possible, as "
+                     "many in each block",
+                     (int)bias->name.size, bias->name.text, bias->k, heads);
+    return w;
 }
 
 /* Attention of the current layer from `in` (normalised by norm first), into the branch. */
@@ -156,16 +176,16 @@ static void attention(struct builder *b, struct norm_spec norm, int32_t in,
     build_reads(b, queries);
     op->heads = heads;
 
-    int32_t sinks = build_weight(b, W_ATTN_SINKS, false);
+    int32_t sinks = build_weight(b, W_ATTN_SINKS, false), by_distance = distance_bias(b);
     op = build_op(b, OP_ATTN, "attn", qkv, att, l->n_head * l->dim_v);
-    op->attn.sinks = sinks;
+    op->attn = (struct op_attn){.sinks = sinks, .bias = by_distance};
     if (gated) {
         op = build_op(b, OP_GATE, "attn_gate", queries, att, l->n_head * l->dim_v);
         op->in_at = l->dim_k, op->gate = (struct op_gate){.dim = l->dim_v, .stride = 2 * l->dim_k};
     }
 
-    int32_t out = build_weight(b, W_ATTN_OUT, true),
-            out_bias = build_weight(b, W_ATTN_OUT_B, false);
+    int32_t out = build_named(b, W_ATTN_OUT, b->hp->arch->attn_out, true),
+            out_bias = build_named(b, W_ATTN_OUT_B, b->hp->arch->attn_out, false);
     build_linear(b, "attn_output", no_norm, att, branch->out, &out, &out_bias, 1, branch->add);
 }
 
@@ -192,7 +212,8 @@ static void dense_ffn(struct builder *b, struct norm_spec norm, int32_t in,
     struct op *op =
         build_linear(b, n == 2 ? "ffn_gate_up" : "ffn_up", norm, in, h, w, bias, n, false);
     op->linear.epilogue = n == 2 ? EPI_GLU : EPI_ACT;
-    op->linear.act = (uint8_t)b->hp->arch->act;
+    op->linear.act = (uint8_t)b->hp->act;
+    if (n == 1 && b->hp->arch->act_ungated) op->linear.act = (uint8_t)b->hp->arch->act_ungated;
     op->linear.curve = l->xielu;
     op->width = l->n_ff;
     int32_t down = build_weight(b, W_DOWN, true), down_bias = build_weight(b, W_DOWN_B, false);
@@ -271,8 +292,27 @@ static bool has_ffn(const struct builder *b) {
 static int32_t wanted_rows(struct builder *b, int32_t x) {
     int32_t y = build_buffer(b, "rows", b->hp->n_embd);
     build_op(b, OP_ROWS, "rows", x, y, b->hp->n_embd);
-    b->rows = true;
+    b->walk = WALK_ROWS;
     return y;
+}
+
+/* Norms on the residual itself, as encoders have them. */
+static void residual_norm(struct builder *b, const char *label, uint32_t id, int32_t x) {
+    if (!b->hp->encoder) return;
+    struct norm_spec norm = norm_of(b, id, NULL, false);
+    if (norm.kind >= 0) emit_norm(b, label, norm, x, x, 0, 0, b->hp->n_embd, false);
+}
+
+/* x = norm_2(x + norm(x + attention of x)): the input comes in a second time. */
+static void attention_twice(struct builder *b, struct norm_spec norm_2, int32_t x) {
+    uint32_t n = b->hp->n_embd;
+    struct branch branch = {.out = build_buffer(b, "attn_branch", n), .post = no_norm};
+    attention(b, no_norm, x, &branch);
+    struct op *op = build_op(b, OP_ADD, "attn_add", x, branch.out, n);
+    op->add = (struct op_add){.scale = 1, .gate_w = NO_WEIGHT, .gate_in = NO_BUFFER};
+    struct norm_spec norm = norm_of(b, W_ATTN_OUT_NORM, NULL, false);
+    emit_norm(b, "attn_out_norm", norm, branch.out, x, 0, 0, n, true);
+    emit_norm(b, "attn_norm_2", norm_2, x, x, 0, 0, n, false);
 }
 
 /* One block; returns the residual's buffer, which changes in the last one. */
@@ -309,10 +349,13 @@ static int32_t block(struct builder *b, int32_t x, int32_t inputs, bool last) {
         ffn_norm = no_norm;
     }
     struct branch branch;
-    if (mixes) {
+    if (hp->encoder && norm_2.kind >= 0 && weights_has(b->parts, W_ATTN_OUT_NORM, b->layer, NULL)) {
+        attention_twice(b, norm_2, x);
+    } else if (mixes) {
         branch = branch_begin(b, "attn_branch", post_attn, x);
         mixer(b, attn_norm, attn_in, &branch);
         branch_end(b, "post_attn", &branch, x);
+        residual_norm(b, "attn_out_norm", W_ATTN_OUT_NORM, x);
     }
     bool late =
         parallel || early || inputs >= 0; /* the wanted rows are chosen when all is added up */
@@ -322,6 +365,7 @@ static int32_t block(struct builder *b, int32_t x, int32_t inputs, bool last) {
         branch = branch_begin(b, "ffn_branch", post_ffn, x);
         ffn(b, ffn_norm, ffn_in, &branch);
         branch_end(b, "post_ffn", &branch, x);
+        residual_norm(b, "layer_out_norm", W_LAYER_OUT_NORM, x);
     }
     if (inputs >= 0) trunk_layer_input(b, x, inputs);
     int32_t scale = build_weight(b, W_LAYER_SCALE, false);
@@ -330,18 +374,33 @@ static int32_t block(struct builder *b, int32_t x, int32_t inputs, bool last) {
     return x;
 }
 
+/* Logits of the rows in x, from the output matrix or the embedding's. */
+static void logits(struct builder *b, struct norm_spec norm, int32_t x, int32_t embd) {
+    const struct hparams *hp = b->hp;
+    if (!b->rc && norm.kind < 0)
+        b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor output_norm.weight is missing");
+    int32_t w = build_weight(b, W_OUTPUT, false), bias = build_weight(b, W_OUTPUT_B, false);
+    if (w < 0) w = embd; /* tied */
+    struct op *op = build_linear(b, "output", norm, x, BUFFER_LOGITS, &w, &bias, 1, false);
+    op->linear.epilogue = EPI_LOGITS;
+    float scale = hp->logit_scale == 0 ? 1 : hp->logit_scale;
+    op->linear.scale = hp->arch->logit_scale_divides ? 1 / scale : scale;
+    op->linear.softcap = hp->logit_softcap;
+}
+
 int trunk_decoder(struct builder *b) {
     const struct hparams *hp = b->hp;
     int32_t x = build_buffer(b, "x", hp->n_embd);
     int32_t embd = build_weight(b, W_TOKEN_EMBD, true);
     struct op_embed embed = {.w = embd, .scale = hp->embd_scale == 0 ? 1 : hp->embd_scale};
     embed.position_w = build_weight(b, W_POSITION_EMBD, false);
+    embed.type_w = build_weight(b, W_TOKEN_TYPES, false);
     embed.factors = build_weight(b, b->long_rope ? W_ROPE_LONG : W_ROPE_SHORT, false);
     if (embed.factors < 0) embed.factors = build_weight(b, W_ROPE_FREQS, false);
     struct op *op = build_op(b, OP_EMBED, "embed", NO_BUFFER, x, hp->n_embd);
     op->embed = embed;
     /* a file without a norm before the output means the tokens' norm for that place */
-    bool ends = !b->rc && !weights_has(b->parts, W_OUTPUT_NORM, 0, NULL);
+    bool ends = !hp->encoder && !b->rc && !weights_has(b->parts, W_OUTPUT_NORM, 0, NULL);
     struct norm_spec token_norm = ends ? no_norm : norm_of(b, W_TOKEN_NORM, NULL, false);
     if (token_norm.kind >= 0) emit_norm(b, "token_norm", token_norm, x, x, 0, 0, hp->n_embd, false);
 
@@ -352,15 +411,8 @@ int trunk_decoder(struct builder *b) {
     }
     b->layer = hp->n_layer;
     b->plan->n_body = b->plan->n_ops;
-    struct norm_spec norm = norm_of(b, ends ? W_TOKEN_NORM : W_OUTPUT_NORM, NULL, true);
-    if (!b->rc && norm.kind < 0)
-        b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE, "the tensor output_norm.weight is missing");
-    int32_t w = build_weight(b, W_OUTPUT, false), bias = build_weight(b, W_OUTPUT_B, false);
-    if (w < 0) w = embd; /* tied */
-    op = build_linear(b, "output", norm, x, BUFFER_LOGITS, &w, &bias, 1, false);
-    op->linear.epilogue = EPI_LOGITS;
-    float scale = hp->logit_scale == 0 ? 1 : hp->logit_scale;
-    op->linear.scale = hp->arch->logit_scale_divides ? 1 / scale : scale;
-    op->linear.softcap = hp->logit_softcap;
+    struct norm_spec norm = norm_of(b, ends ? W_TOKEN_NORM : W_OUTPUT_NORM, NULL, !hp->encoder);
+    if (!hp->encoder) logits(b, norm, x, embd);
+    trunk_pool(b, norm, x);
     return b->rc;
 }

@@ -13,6 +13,7 @@ int32_t trunk_layer_inputs(struct builder *b, int32_t x) {
     struct op *op = build_op(b, OP_EMBED, "layer_embed", NO_BUFFER, inputs, n);
     /* sqrt(width) as the embedding's own scale, sqrt(1/2) of the average */
     op->embed = (struct op_embed){.w = build_weight(b, W_LAYER_EMBD, true),
+                                  .type_w = NO_WEIGHT,
                                   .position_w = NO_WEIGHT,
                                   .factors = NO_WEIGHT,
                                   .scale = f_sqrt((float)hp->n_embd_layer / 2),
@@ -35,7 +36,7 @@ void trunk_layer_input(struct builder *b, int32_t x, int32_t inputs) {
     int32_t h = build_buffer(b, "gated_input", hp->n_embd_layer),
             y = build_buffer(b, "input_branch", hp->n_embd);
     struct op *op = build_linear(b, "input_gate", no_norm, x, h, &gate, NULL, 1, false);
-    op->linear.epilogue = EPI_ACT, op->linear.act = (uint8_t)hp->arch->act;
+    op->linear.epilogue = EPI_ACT, op->linear.act = (uint8_t)hp->act;
     op = build_op(b, OP_MUL, "input_gated", inputs, h, hp->n_embd_layer);
     op->in_at = b->layer * hp->n_embd_layer, op->mul.w = NO_WEIGHT;
     build_linear(b, "input_proj", no_norm, h, y, &proj, NULL, 1, false);

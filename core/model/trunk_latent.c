@@ -104,7 +104,7 @@ void trunk_latent(struct builder *b, struct norm_spec norm, int32_t in, int32_t 
     struct op *op = build_op(b, OP_HEADS, "heads", qkv, qkv, n_q + n_k + n_v);
     op->heads = heads;
     op = build_op(b, OP_ATTN, "attn", qkv, att, l->n_head * l->dim_v);
-    op->attn.sinks = NO_WEIGHT;
+    op->attn = (struct op_attn){.sinks = NO_WEIGHT, .bias = NO_WEIGHT};
     int32_t sums = att;
     if (l->v_in_k) {
         sums = build_buffer(b, "values", (uint64_t)l->n_head * hp->dim_v_mla);

@@ -23,7 +23,7 @@ static void shared(struct builder *b, int32_t normed, int32_t out) {
     int32_t h = build_buffer(b, "shared", n_ff),
             to = gate >= 0 ? build_buffer(b, "shared_out", b->hp->n_embd) : out;
     struct op *op = build_linear(b, "shared_gate_up", no_norm, normed, h, w, NULL, 2, false);
-    op->linear.epilogue = EPI_GLU, op->linear.act = (uint8_t)b->hp->arch->act, op->width = n_ff;
+    op->linear.epilogue = EPI_GLU, op->linear.act = (uint8_t)b->hp->act, op->width = n_ff;
     build_linear(b, "shared_down", no_norm, h, to, &down, NULL, 1, gate < 0);
     if (gate < 0) return;
     op = build_op(b, OP_ADD, "shared_gate", to, out, b->hp->n_embd);
@@ -88,7 +88,7 @@ void trunk_experts(struct builder *b, int32_t normed, int32_t out, bool add) {
         b->rc = fail(b->f, SOTTO_FORMAT, FAIL_NOWHERE,
                      "block %u has experts, but expert_count or expert_used_count is missing",
                      b->layer);
-    struct op_experts e = {.act = (uint8_t)hp->arch->act, .k = hp->n_embd};
+    struct op_experts e = {.act = (uint8_t)hp->act, .k = hp->n_embd};
     int32_t bias = build_weight(b, W_ROUTER_BIAS, false);
     gate_and_up(b, &e);
     e.down = build_weight(b, W_DOWN_EXPS, true);

@@ -44,6 +44,7 @@ struct weight_row {
 static const struct weight_row table[W_COUNT] = {
     [W_TOKEN_EMBD] = {"token_embd.weight", {AX_EMBD, AX_VOCAB}, 0},
     [W_POSITION_EMBD] = {"position_embd.weight", {AX_EMBD, AX_ANY}, 0},
+    [W_TOKEN_TYPES] = {"token_types.weight", {AX_EMBD, AX_ANY}, 0},
     [W_TOKEN_NORM] = {"token_embd_norm.weight", {AX_EMBD}, VECTOR},
     [W_TOKEN_NORM_B] = {"token_embd_norm.bias", {AX_EMBD}, VECTOR},
     [W_OUTPUT_NORM] = {"output_norm.weight", {AX_EMBD}, VECTOR},
@@ -69,7 +70,9 @@ static const struct weight_row table[W_COUNT] = {
     [W_QKV] = {"blk.%u.attn_qkv.weight", {AX_EMBD, AX_ANY}, 0},
     [W_QKV_B] = {"blk.%u.attn_qkv.bias", {AX_ANY}, VECTOR},
     [W_Q_NORM] = {"blk.%u.attn_q_norm.weight", {AX_ANY, AX_ANY}, VECTOR},
+    [W_Q_NORM_B] = {"blk.%u.attn_q_norm.bias", {AX_ANY, AX_ANY}, VECTOR},
     [W_K_NORM] = {"blk.%u.attn_k_norm.weight", {AX_ANY, AX_ANY}, VECTOR},
+    [W_K_NORM_B] = {"blk.%u.attn_k_norm.bias", {AX_ANY, AX_ANY}, VECTOR},
     [W_ATTN_SINKS] = {"blk.%u.attn_sinks.weight", {AX_HEADS}, VECTOR},
     [W_Q_A] = {"blk.%u.attn_q_a.weight", {AX_EMBD, AX_ANY}, 0},
     [W_Q_A_NORM] = {"blk.%u.attn_q_a_norm.weight", {AX_ANY}, VECTOR},
@@ -79,8 +82,13 @@ static const struct weight_row table[W_COUNT] = {
     [W_KV_UP] = {"blk.%u.attn_kv_b.weight", {AX_LATENT, AX_KV_B}, 0},
     [W_K_UP] = {"blk.%u.attn_k_b.weight", {AX_NOPE, AX_LATENT, AX_HEADS}, 0},
     [W_V_UP] = {"blk.%u.attn_v_b.weight", {AX_LATENT, AX_V_MLA, AX_HEADS}, 0},
+    [W_ATTN_REL_B] = {"blk.%u.attn_rel_b.weight", {AX_HEADS, AX_ANY}, VECTOR},
     [W_ATTN_OUT] = {"blk.%u.attn_output.weight", {AX_ATTN, AX_EMBD}, 0},
     [W_ATTN_OUT_B] = {"blk.%u.attn_output.bias", {AX_EMBD}, VECTOR},
+    [W_ATTN_OUT_NORM] = {"blk.%u.attn_output_norm.weight", {AX_EMBD}, VECTOR},
+    [W_ATTN_OUT_NORM_B] = {"blk.%u.attn_output_norm.bias", {AX_EMBD}, VECTOR},
+    [W_LAYER_OUT_NORM] = {"blk.%u.layer_output_norm.weight", {AX_EMBD}, VECTOR},
+    [W_LAYER_OUT_NORM_B] = {"blk.%u.layer_output_norm.bias", {AX_EMBD}, VECTOR},
     [W_POST_ATTN_NORM] = {"blk.%u.post_attention_norm.weight", {AX_EMBD}, VECTOR},
     [W_POST_FFN_NORM] = {"blk.%u.post_ffw_norm.weight", {AX_EMBD}, VECTOR},
     [W_FFN_NORM] = {"blk.%u.ffn_norm.weight", {AX_EMBD}, VECTOR},
@@ -135,6 +143,16 @@ static const struct weight_row table[W_COUNT] = {
     [W_DELTA_BA] = {"blk.%u.ssm_ba.weight", {AX_EMBD, AX_ANY}, 0},
     [W_DELTA_BETA] = {"blk.%u.ssm_beta.weight", {AX_EMBD, AX_RANK}, 0},
     [W_DELTA_ALPHA] = {"blk.%u.ssm_alpha.weight", {AX_EMBD, AX_RANK}, 0},
+    [W_DENSE_2] = {"dense_2.weight", {AX_EMBD, AX_ANY}, 0},
+    [W_DENSE_2_B] = {"dense_2.bias", {AX_ANY}, VECTOR},
+    [W_DENSE_3] = {"dense_3.weight", {AX_ANY, AX_ANY}, 0},
+    [W_DENSE_3_B] = {"dense_3.bias", {AX_ANY}, VECTOR},
+    [W_CLS] = {"cls.weight", {AX_EMBD, AX_ANY}, 0},
+    [W_CLS_B] = {"cls.bias", {AX_ANY}, VECTOR},
+    [W_CLS_NORM] = {"cls.norm.weight", {AX_EMBD}, VECTOR},
+    [W_CLS_NORM_B] = {"cls.norm.bias", {AX_EMBD}, VECTOR},
+    [W_CLS_OUT] = {"cls.output.weight", {AX_ANY, AX_ANY}, 0},
+    [W_CLS_OUT_B] = {"cls.output.bias", {AX_ANY}, VECTOR},
 };
 
 enum { MAX_ROWS = 1 << 22 };
@@ -216,8 +234,11 @@ static const struct gguf_tensor *find(const struct parts *parts, const char *nam
     char bare[96];
     size_t n = fmt(bare, sizeof bare, "%s", name), end = strlen(".weight");
     if (n > end && !memcmp(bare + n - end, ".weight", end)) bare[n - end] = 0;
+    char prefixed[112];
+    fmt(prefixed, sizeof prefixed, "%s%s", parts->prefix ? parts->prefix : "", name);
     for (uint32_t i = 0; i < parts->n; i++) {
-        const struct gguf_tensor *t = gguf_find_tensor(parts->g[i], name);
+        const struct gguf_tensor *t = gguf_find_tensor(parts->g[i], prefixed);
+        if (!t && parts->prefix) t = gguf_find_tensor(parts->g[i], name);
         if (!t) t = gguf_find_tensor(parts->g[i], bare);
         if (t) return *part = i, t;
     }

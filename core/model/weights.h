@@ -16,6 +16,7 @@
 enum weight_id {
     W_TOKEN_EMBD,
     W_POSITION_EMBD,
+    W_TOKEN_TYPES,
     W_TOKEN_NORM,
     W_TOKEN_NORM_B,
     W_OUTPUT_NORM,
@@ -41,7 +42,9 @@ enum weight_id {
     W_QKV,
     W_QKV_B,
     W_Q_NORM,
+    W_Q_NORM_B,
     W_K_NORM,
+    W_K_NORM_B,
     W_ATTN_SINKS,
     W_Q_A,
     W_Q_A_NORM,
@@ -51,8 +54,13 @@ enum weight_id {
     W_KV_UP,
     W_K_UP,
     W_V_UP,
+    W_ATTN_REL_B,
     W_ATTN_OUT,
     W_ATTN_OUT_B,
+    W_ATTN_OUT_NORM,
+    W_ATTN_OUT_NORM_B,
+    W_LAYER_OUT_NORM,
+    W_LAYER_OUT_NORM_B,
     W_POST_ATTN_NORM,
     W_POST_FFN_NORM,
     W_FFN_NORM,
@@ -107,6 +115,16 @@ enum weight_id {
     W_DELTA_BA,
     W_DELTA_BETA,
     W_DELTA_ALPHA,
+    W_DENSE_2,
+    W_DENSE_2_B,
+    W_DENSE_3,
+    W_DENSE_3_B,
+    W_CLS,
+    W_CLS_B,
+    W_CLS_NORM,
+    W_CLS_NORM_B,
+    W_CLS_OUT,
+    W_CLS_OUT_B,
     W_COUNT
 };
 
@@ -130,6 +148,7 @@ struct weight {
 struct parts {
     const struct gguf *const *g;
     uint32_t n;
+    const char *prefix; /* of the names that have one, or NULL */
 };
 
 struct weights {

@@ -144,13 +144,21 @@ async function runArch(engine, folder) {
 /** @param {Engine} engine @param {string} folder @param {any} info @param {number[]} tokens @param {Buffer} bytes */
 async function runEmbedding(engine, folder, info, tokens, bytes) {
   await withModel(engine, bytes, { context: info.n_ctx, exact: true, kv: 1 }, async (model) => {
-    const embed = /** @type {any} */ (model).embed;
-    if (info.kind !== 'embedding' || !embed) throw new NotSupported(`${info.kind} models`);
-    const got = await embed.call(model, tokens, info.embd_pooled.pooling);
-    const references = [{ file: info.embd_pooled.file, tolerance: info.tolerance }];
-    if (info.embd_pooled_precise)
-      references.push({ file: info.embd_pooled_precise.file, tolerance: info.embd_tokens_precise.tolerance });
-    const problems = references.map(({ file, tolerance }) => apart(got, floats(path.join(folder, file)), tolerance));
+    if (info.kind !== 'embedding') throw new NotSupported(`${info.kind} models`);
+    const states = await model.embed(tokens, 'states');
+    const pooled = await model.embed(tokens, info.embd_pooled.pooling);
+    const precise = info.embd_tokens_precise && {
+      tokens: info.embd_tokens_precise,
+      pooled: info.embd_pooled_precise,
+      tolerance: info.embd_tokens_precise.tolerance,
+    };
+    const references = [{ tokens: info.embd_tokens, pooled: info.embd_pooled, tolerance: info.tolerance }, precise];
+    const problems = references.filter(Boolean).map(({ tokens: all, pooled: one, tolerance }) => {
+      const far = apart(states, floats(path.join(folder, all.file)), tolerance);
+      if (far) return `states: ${far}`;
+      const other = apart(pooled, floats(path.join(folder, one.file)), tolerance);
+      return other && `pooled: ${other}`;
+    });
     if (problems.every(Boolean)) throw new Error(problems.join('; precise: '));
   });
 }

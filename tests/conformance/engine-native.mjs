@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { SottoError } from '../../js/errors.js';
+import { WANTED } from './engine-wasm.mjs';
 
 /** @param {string} program */
 export async function openNative(program) {
@@ -93,6 +94,14 @@ class NativeModel {
       { length: bytes.length / step },
       (_, i) => new Float32Array(bytes.buffer, i * step, this.vocabulary),
     );
+  }
+
+  /** @param {ArrayLike<number>} ids @param {string} pooling */
+  async embed(ids, pooling) {
+    const want = WANTED[/** @type {keyof typeof WANTED} */ (pooling)];
+    const bytes = Uint8Array.from(await this.#ask(`evaluate ${want}`, bytesOf(ids)));
+    await this.reset();
+    return new Float32Array(bytes.buffer);
   }
 
   async reset() {

@@ -6,6 +6,9 @@ const OK = 0;
 const MORE = 1;
 const HEADER_STEP = 1 << 20;
 
+/** enum sotto_want by the names of the cases. */
+export const WANTED = { states: 3, mean: 5, cls: 6, last: 7, rank: 8 };
+
 /** What went wrong, with the code's name as SottoError has it. @param {Instance} instance @param {number} fail */
 function failure(instance, fail) {
   return instance.error(fail >>> 0);
@@ -128,17 +131,29 @@ class WasmModel {
 
   /** Rows of logits one after the other. @param {ArrayLike<number>} ids @param {boolean} all */
   async evaluate(ids, all) {
+    return this.#run(ids, all ? 2 : 1);
+  }
+
+  /** The states of all tokens, or their one vector. @param {ArrayLike<number>} ids @param {string} pooling */
+  async embed(ids, pooling) {
+    const rows = await this.#run(ids, WANTED[/** @type {keyof typeof WANTED} */ (pooling)]);
+    await this.reset();
+    return Float32Array.from(rows.flatMap((row) => Array.from(row)));
+  }
+
+  /** @param {ArrayLike<number>} ids @param {number} want */
+  #run(ids, want) {
     const x = this.#x;
     const put = this.#i.put(Uint32Array.from(ids));
-    let code = x.run_begin(this.#model, this.#seq, put, ids.length, all ? 2 : 1);
+    let code = x.run_begin(this.#model, this.#seq, put, ids.length, want);
     this.#i.release(put);
     this.#check(code);
     const rows = [];
+    const width = x.row_width(this.#model) >>> 0;
     do {
       code = x.run_step(this.#model, 0);
       if (code !== OK && code !== MORE) throw this.#error();
-      for (let i = 0; i < x.run_rows(this.#model); i++)
-        rows.push(this.#i.floats(x.run_row(this.#model, i), this.vocabulary));
+      for (let i = 0; i < x.run_rows(this.#model); i++) rows.push(this.#i.floats(x.run_row(this.#model, i), width));
     } while (code === MORE);
     return rows;
   }

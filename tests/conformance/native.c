@@ -84,10 +84,10 @@ static void open_model(const uint8_t *bytes, size_t n, const struct sotto_option
 
 static void evaluate(const uint32_t *ids, size_t n, uint32_t want) {
     struct sotto_entry e = {.seq = seq, .tokens = ids, .n_tokens = (uint32_t)n, .want = want};
-    size_t row = sotto_n_vocab(model) * sizeof(float), rows = 0,
-           cap = (want == SOTTO_WANT_ALL ? n : 1) * row;
-    uint8_t *out = malloc(cap ? cap : 1);
     int code = sotto_run_begin(model, &e, 1);
+    size_t row = sotto_row_width(model) * sizeof(float), rows = 0,
+           cap = (want == SOTTO_WANT_ALL || want == SOTTO_WANT_STATES ? n : 1) * row;
+    uint8_t *out = malloc(cap ? cap : 1);
     if (!out) exit(1);
     while (code == SOTTO_OK || code == SOTTO_MORE) {
         code = sotto_run(model, 0);

@@ -30,9 +30,19 @@ static void run(sotto_model *m) {
     uint32_t tokens[6] = {0};
     if (sotto_seq_new(m, &s)) return;
     for (uint32_t i = 1; i < 6; i++) tokens[i] = i % sotto_n_vocab(m);
-    struct sotto_entry e = {s, tokens, 6, SOTTO_WANT_ALL};
-    if (sotto_run_begin(m, &e, 1)) return;
-    for (int i = 0; i < 100 && sotto_run(m, 0) == SOTTO_MORE; i++) {
+    for (uint32_t want = SOTTO_WANT_ALL; want <= SOTTO_WANT_SCORES; want++) {
+        struct sotto_entry e = {s, tokens, 6, want};
+        if (want > SOTTO_WANT_STATES) e.want |= SOTTO_NORMALIZE | SOTTO_PAIR;
+        if (sotto_run_begin(m, &e, 1)) continue;
+        float sum = 0;
+        for (int i = 0, rc = SOTTO_MORE; i < 100 && rc == SOTTO_MORE; i++) {
+            rc = sotto_run(m, 0);
+            for (uint32_t r = 0; r < sotto_n_rows(m); r++)
+                for (uint32_t k = 0; k < sotto_row_width(m); k++)
+                    sum += sotto_row(m, r, NULL, NULL)[k];
+        }
+        tokens[0] = sum > 0;
+        sotto_seq_truncate(s, 0);
     }
 }
 

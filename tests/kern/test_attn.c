@@ -18,7 +18,8 @@ enum { MAX_PAGES = 80 };
 struct setup {
     struct attn a;
     float *k, *v, *q, *out; /* k, v: [position][kv head][dim] as the cache reads them back */
-    float sinks[64], alibi[64];
+    float sinks[64], alibi[64], bias[7 * 64];
+    uint8_t bucket[2 * ATTN_FAR + 1];
     void *k_pages[MAX_PAGES], *v_pages[MAX_PAGES];
     uint32_t n_pages;
 };
@@ -35,7 +36,8 @@ struct shape {
     const char *name;
     uint32_t n_head, n_kv_head, dim_k, dim_v, n_past, n_tokens, window;
     enum kv_type type_k, type_v;
-    bool bidirectional, sinks, alibi;
+    bool bidirectional, sinks;
+    int alibi; /* 2: a bias by distance instead */
     float softcap;
 };
 static bool v_in_k; /* V is the leading part of K's rows, for the shapes of latent[] */
@@ -72,6 +74,8 @@ static void set_up(struct setup *s, const struct shape *p) {
     }
     for (size_t i = 0; i < (size_t)p->n_tokens * p->n_head * p->dim_k; i++) s->q[i] = rnd(2);
     for (uint32_t h = 0; h < 64; h++) s->sinks[h] = rnd(4), s->alibi[h] = 1.0f / (float)(1 << (h % 8 + 1));
+    for (uint32_t i = 0; i < 7 * 64; i++) s->bias[i] = rnd(3);
+    for (uint32_t i = 0; i <= 2 * ATTN_FAR; i++) s->bucket[i] = (uint8_t)(i * 7 / (2 * ATTN_FAR + 1));
     s->a = (struct attn){
         .type_k = p->type_k, .type_v = p->type_v, .n_head = p->n_head, .n_kv_head = p->n_kv_head,
         .dim_k = p->dim_k, .dim_v = p->dim_v, .dim_v_row = v_in_k ? p->dim_k : 0, .q = s->q, .q_stride = (size_t)p->n_head * p->dim_k,
@@ -79,7 +83,8 @@ static void set_up(struct setup *s, const struct shape *p) {
         .position = p->n_past - p->n_tokens, .window = p->window, .bidirectional = p->bidirectional,
         .n_past = p->n_past, .k_pages = (const void *const *)s->k_pages,
         .v_pages = (const void *const *)s->v_pages, .scale = 1.0f / sqrtf((float)p->dim_k),
-        .softcap = p->softcap, .sinks = p->sinks ? s->sinks : NULL, .alibi = p->alibi ? s->alibi : NULL,
+        .softcap = p->softcap, .sinks = p->sinks ? s->sinks : NULL, .alibi = p->alibi == 1 ? s->alibi : NULL,
+        .bias = p->alibi == 2 ? s->bias : NULL, .bucket = s->bucket,
     };
 }
 
@@ -107,6 +112,10 @@ static void exact(const struct setup *s, double *out) {
                 p[j] *= a->scale;
                 if (a->softcap > 0) p[j] = a->softcap * tanh(p[j] / a->softcap);
                 if (a->alibi) p[j] -= a->alibi[h] * (double)llabs(far);
+                if (a->bias) {
+                    int64_t d = far > ATTN_FAR ? ATTN_FAR : far < -ATTN_FAR ? -ATTN_FAR : far;
+                    p[j] += a->bias[s->bucket[ATTN_FAR - d] * a->n_head + h];
+                }
                 if (!see) p[j] = -INFINITY;
                 most = fmax(most, p[j]);
             }
@@ -177,6 +186,8 @@ static const struct shape shapes[] = {
     {"alibi, encoder", 4, 4, 32, 32, 90, 90, 0, KV_F32, KV_F32, 1, 0, 1, 0},
     {"encoder", 12, 12, 32, 32, 130, 130, 0, KV_F16, KV_F16, 1, 0, 0, 0},
     {"encoder with a window", 3, 3, 64, 64, 300, 300, 128, KV_F16, KV_F16, 1, 0, 0, 0},
+    {"relative bias", 4, 4, 16, 16, 300, 300, 0, KV_F32, KV_F32, 1, 0, 2, 0},
+    {"relative bias, both kinds of rows", 6, 3, 32, 32, 140, 1, 0, KV_F16, KV_F16, 0, 0, 2, 9},
     {"values of another size", 4, 4, 48, 32, 550, 4, 0, KV_F16, KV_F16, 0, 0, 0, 0},
     {"odd sizes", 5, 5, 13, 7, 77, 5, 0, KV_F16, KV_F16, 0, 0, 0, 0},
     {"odd sizes q8_0", 6, 3, 50, 34, 140, 7, 0, KV_Q8_0, KV_Q8_0, 0, 0, 0, 0},

@@ -68,6 +68,60 @@ static struct verdict compare(sotto_model *m, const uint32_t *tokens, uint32_t n
     return v;
 }
 
+/* Runs the tokens for rows of the kind wanted; the floats of all rows, malloc'ed, *n of them. */
+static float *embedded(sotto_model *m, const uint32_t *tokens, uint32_t n_tokens, uint32_t want,
+                       size_t *n) {
+    sotto_seq *s;
+    float *out = NULL;
+    *n = 0;
+    if (sotto_seq_new(m, &s)) return NULL;
+    struct sotto_entry e = {s, tokens, n_tokens, want};
+    int rc = sotto_run_begin(m, &e, 1);
+    while (!rc || rc == SOTTO_MORE) {
+        rc = sotto_run(m, 0);
+        size_t width = sotto_row_width(m);
+        for (uint32_t i = 0; i < sotto_n_rows(m); i++) {
+            out = realloc(out, (*n + width) * sizeof *out);
+            memcpy(out + *n, sotto_row(m, i, NULL, NULL), width * sizeof *out);
+            *n += width;
+        }
+        if (rc != SOTTO_MORE) break;
+    }
+    if (rc) *n = 0;
+    sotto_seq_free(s);
+    return out;
+}
+
+/* The states of all tokens and the pooled vector against the reference with the exact GELU, or the
+ * other where there is only one. */
+static void compare_embeddings(sotto_model *m, const uint32_t *tokens, uint32_t n,
+                               const struct json *c, const char *dir, const char *name) {
+    static const char *const parts[] = {"embd_tokens", "embd_pooled"};
+    bool precise = json_get(c, "embd_tokens_precise") != NULL;
+    const struct json *tolerance =
+        precise ? json_path(c, "embd_tokens_precise", "tolerance") : json_get(c, "tolerance");
+    for (int i = 0; i < 2; i++) {
+        char file[64];
+        size_t n_got;
+        snprintf(file, sizeof file, "%s%s.f32", parts[i], precise ? "_precise" : "");
+        struct bytes ref = read_bytes(dir, file);
+        const float *want = (const float *)(void *)ref.data;
+        float *got = embedded(m, tokens, n, i ? SOTTO_WANT_POOLED : SOTTO_WANT_STATES, &n_got);
+        double most = 0, error = 0, power = 0;
+        for (size_t k = 0; k < n_got && 4 * n_got == ref.size; k++) {
+            double d = (double)got[k] - (double)want[k];
+            if (!(fabs(d) <= most)) most = fabs(d);
+            error += d * d, power += (double)want[k] * (double)want[k];
+        }
+        CHECK(n_got && 4 * n_got == ref.size &&
+                  most <= json_num(json_get(tolerance, "max_abs"), 0) &&
+                  error / power <= json_num(json_get(tolerance, "nmse"), 0),
+              "%s %s: %zu of %zu numbers, max_abs %.3g nmse %.3g: %s", name, file, n_got,
+              ref.size / 4, most, error / power, sotto_model_fail(m)->text);
+        free(got), free(ref.data);
+    }
+}
+
 static long n_unsupported;
 
 static void one_case(const char *dir, const char *name, bool exact) {
@@ -90,8 +144,7 @@ static void one_case(const char *dir, const char *name, bool exact) {
         n_unsupported++;
         printf("not supported: %s: %s\n", name, f.text);
     } else if (m && !strcmp(json_text(c, "kind"), "embedding")) {
-        n_unsupported++;
-        printf("not supported: %s: hidden states are not handed out\n", name);
+        compare_embeddings(m, tokens, n, c, dir, name);
     } else if (CHECK(m != NULL, "%s: %s", name, f.text) &&
                CHECK(sotto_feed_ready(m), "%s: bytes are missing", name)) {
         const struct json *precise = json_get(c, "logits_precise"),

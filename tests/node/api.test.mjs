@@ -159,7 +159,7 @@ test('wrong and unknown options are refused', async () => {
   await rejects(collect(model.complete('x', { jsonSchema: {} })), 'SOTTO_UNSUPPORTED');
   await rejects(collect(model.complete([], {})), 'SOTTO_EINVAL');
   await rejects(collect(model.complete([1, 2 ** 31])), 'SOTTO_EINVAL');
-  await rejects(model.embed(['x']), 'SOTTO_UNSUPPORTED');
+  await rejects(model.rerank('x', ['x']), 'SOTTO_UNSUPPORTED');
   await rejects(collect(model.complete(new Uint32Array(600).fill(270))), 'SOTTO_CONTEXT_FULL');
 });
 

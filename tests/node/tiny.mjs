@@ -4,6 +4,7 @@
 const U32 = 4;
 const I32 = 5;
 const F32 = 6;
+const BOOL = 7;
 const STRING = 8;
 const ARRAY = 9;
 
@@ -21,6 +22,9 @@ class Writer {
     const view = new DataView(this.#bytes.buffer, this.size, n);
     this.size += n;
     return view;
+  }
+  u8(v) {
+    this.#room(1).setUint8(0, v);
   }
   u32(v) {
     this.#room(4).setUint32(0, v, true);
@@ -52,10 +56,19 @@ export const TEMPLATE =
   '{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>\n{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}';
 
 /**
- * @param {{layers?: number, width?: number, heads?: number, context?: number, seed?: number, template?: string}} [options]
+ * @param {{layers?: number, width?: number, heads?: number, context?: number, seed?: number, template?: string,
+ *   rerank?: string}} [options] rerank: the template of a reranker, which gets a head of two scores
  * @returns {Uint8Array}
  */
-export function tinyGguf({ layers = 2, width = 64, heads = 4, context = 2048, seed = 1, template = TEMPLATE } = {}) {
+export function tinyGguf({
+  layers = 2,
+  width = 64,
+  heads = 4,
+  context = 2048,
+  seed = 1,
+  template = TEMPLATE,
+  rerank = '',
+} = {}) {
   const tokens = ['<unk>', '<s>', '</s>', '<|system|>', '<|user|>', '<|assistant|>'];
   const types = [2, 3, 3, 4, 4, 4];
   for (let i = 0; i < 256; i++) {
@@ -86,7 +99,6 @@ export function tinyGguf({ layers = 2, width = 64, heads = 4, context = 2048, se
   }
   tensors.push(['output_norm.weight', [width], 0], ['output.weight', [width, vocabulary], 0.3]);
 
-  const w = new Writer();
   /** @type {[string, number, any, number?][]} */
   const keys = [
     ['general.architecture', STRING, 'llama'],
@@ -109,9 +121,87 @@ export function tinyGguf({ layers = 2, width = 64, heads = 4, context = 2048, se
     ['tokenizer.ggml.unknown_token_id', U32, 0],
     ['tokenizer.chat_template', STRING, template],
   ];
+  if (rerank) {
+    keys.push(['tokenizer.chat_template.rerank', STRING, rerank], ['llama.pooling_type', U32, 4]);
+    tensors.push(['cls.output.weight', [width, 2], 0.3]);
+  }
+  return write(keys, tensors, seed);
+}
+
+/**
+ * A BERT of random weights with a WordPiece vocabulary of letters; with a head it is a reranker.
+ * @param {{layers?: number, width?: number, heads?: number, context?: number, seed?: number, rank?: boolean}} [options]
+ * @returns {Uint8Array}
+ */
+export function tinyEncoder({ layers = 2, width = 32, heads = 2, context = 64, seed = 1, rank = false } = {}) {
+  const tokens = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
+  const types = [3, 3, 3, 3, 3];
+  for (const c of 'abcdefghijklmnopqrstuvwxyz.,?') tokens.push(`▁${c}`, c);
+  tokens.push('▁the', '▁cat', '▁dog', 'at', 'og', 'ing');
+  while (types.length < tokens.length) types.push(1);
+  const hidden = width * 2;
+  /** @type {[string, number[], number][]} name, shape (fastest first), spread; 0: ones */
+  const tensors = [
+    ['token_embd.weight', [width, tokens.length], 1],
+    ['position_embd.weight', [width, context], 0.3],
+    ['token_types.weight', [width, 2], 0.3],
+    ['token_embd_norm.weight', [width], 0],
+    ['token_embd_norm.bias', [width], 0.1],
+  ];
+  for (let i = 0; i < layers; i++) {
+    const pair = (name, inner, outer) =>
+      tensors.push(
+        [`blk.${i}.${name}.weight`, [inner, outer], 1 / Math.sqrt(inner)],
+        [`blk.${i}.${name}.bias`, [outer], 0.1],
+      );
+    const norm = (name) =>
+      tensors.push([`blk.${i}.${name}.weight`, [width], 0], [`blk.${i}.${name}.bias`, [width], 0.1]);
+    for (const name of ['attn_q', 'attn_k', 'attn_v', 'attn_output']) pair(name, width, width);
+    norm('attn_output_norm');
+    pair('ffn_up', width, hidden);
+    pair('ffn_down', hidden, width);
+    norm('layer_output_norm');
+  }
+  if (rank) {
+    tensors.push(['cls.weight', [width, width], 0.2], ['cls.bias', [width], 0.1]);
+    tensors.push(['cls.output.weight', [width, 1], 0.5], ['cls.output.bias', [1], 0.1]);
+  }
+  const keys = [
+    ['general.architecture', STRING, 'bert'],
+    ['general.name', STRING, 'Tiny encoder'],
+    ['bert.context_length', U32, context],
+    ['bert.embedding_length', U32, width],
+    ['bert.block_count', U32, layers],
+    ['bert.feed_forward_length', U32, hidden],
+    ['bert.attention.head_count', U32, heads],
+    ['bert.attention.layer_norm_epsilon', F32, 1e-12],
+    ['bert.attention.causal', BOOL, 0],
+    ['bert.pooling_type', U32, rank ? 4 : 1],
+    ['tokenizer.ggml.model', STRING, 'bert'],
+    ['tokenizer.ggml.tokens', ARRAY, tokens, STRING],
+    ['tokenizer.ggml.token_type', ARRAY, types, I32],
+    ['tokenizer.ggml.bos_token_id', U32, 2],
+    ['tokenizer.ggml.eos_token_id', U32, 3],
+    ['tokenizer.ggml.unknown_token_id', U32, 1],
+    ['tokenizer.ggml.seperator_token_id', U32, 3],
+    ['tokenizer.ggml.padding_token_id', U32, 0],
+    ['tokenizer.ggml.cls_token_id', U32, 2],
+  ];
+  return write(keys, tensors, seed);
+}
+
+/**
+ * @param {any[][]} keys
+ * @param {[string, number[], number][]} tensors
+ * @param {number} seed
+ * @returns {Uint8Array}
+ */
+function write(keys, tensors, seed) {
+  const w = new Writer();
   const scalar = (type, value) => {
     if (type === STRING) w.text(value);
     else if (type === F32) w.f32(value);
+    else if (type === BOOL) w.u8(value);
     else w.u32(value);
   };
   w.u32(0x46554747);

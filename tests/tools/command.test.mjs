@@ -83,6 +83,33 @@ test('text becomes tokens and text again', { skip }, () => {
   assert.equal(ok('tokenize', '-f', file, '--lines').trim().split('\n').length, 2);
 });
 
+test('texts become vectors, and documents scores', { skip }, () => {
+  const file = path.join(folder, 'documents.txt');
+  fs.writeFileSync(file, 'the fed\nand more, and more.\n');
+  const rows = (/** @type {string[]} */ ...words) => {
+    const { status, stdout, stderr } = sotto(words);
+    assert.equal(status, 0, stderr);
+    return stdout.trim().split('\n').map((line) => JSON.parse(line)); // prettier-ignore
+  };
+  const encoder = path.join(root, 'tests/cases/arch/jina-bert-v2/model.gguf');
+  const vectors = rows('embed', '-m', encoder, '-f', file, '--lines', '--json', '-t', '2');
+  assert.equal(vectors.length, 2);
+  for (const { embedding } of vectors) {
+    assert.equal(embedding.length, 24);
+    assert.ok(
+      Math.abs(embedding.reduce((/** @type {number} */ s, /** @type {number} */ v) => s + v * v, 0) - 1) < 1e-5,
+    );
+  }
+  assert.deepEqual(rows('embed', '-m', encoder, '-p', 'the fed', '--json'), [vectors[0]]);
+  assert.equal(JSON.parse(ok('embed', '-p', 'hello', '--pooling', 'last', '--json')).embedding.length, 48);
+  const reranker = path.join(root, 'tests/cases/arch/bert-rank/model.gguf');
+  const scores = rows('rerank', '-m', reranker, '-p', 'a?', '-f', file, '--json').map((row) => row.scores);
+  assert.ok(scores.length === 2 && scores.every((row) => row.length === 1) && scores[0][0] !== scores[1][0]);
+  const refused = sotto(['run', '-m', encoder, '-p', 'a']);
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, /is an encoder/);
+});
+
 test('perplexity is the same for any chunk', { skip }, () => {
   const text = path.join(folder, 'text.txt');
   fs.writeFileSync(text, 'the quick brown fox jumps over the lazy dog');
