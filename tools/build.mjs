@@ -41,6 +41,13 @@ export async function buildTypes() {
   if (!fs.existsSync(path.join(types, 'index.d.ts'))) throw new SetupError('tsc wrote no types/index.d.ts');
 }
 
+/** What npm pack ships beside the types: see package.mjs. */
+export async function buildPackage() {
+  await buildTypes();
+  const { writePackage } = await import('./package.mjs');
+  writePackage();
+}
+
 if (isMain(import.meta.url)) {
   await runMain(async () => {
     const words = process.argv.slice(2);
@@ -49,6 +56,6 @@ if (isMain(import.meta.url)) {
     const toolchain = await ensureToolchain();
     const wanted = presets.length ? presets : forPackage ? ['wasm', 'wasi'] : ['wasm', 'wasi', 'native'];
     for (const preset of wanted) await buildPreset(/** @type {'wasm'} */ (preset), toolchain);
-    if (forPackage) await buildTypes();
+    if (forPackage) await buildPackage();
   });
 }

@@ -15,13 +15,14 @@
  * the load (in a browser with the file already fetched as a Blob: the same for both engines).
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { drawBench } from './draw.mjs';
 import { chromiumHost, cpuSeconds, processHost, residentBytes } from './hosts.mjs';
 import { benchModels } from './models.mjs';
+import { downloadBytes } from '../../tools/package.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..', '..');
@@ -71,10 +72,9 @@ function summary(values) {
 /** gzip -9 bytes of what a visitor fetches. */
 function sizes() {
   const gzip = (files) => files.reduce((sum, file) => sum + gzipSync(readFileSync(file), { level: 9 }).length, 0);
-  const list = (folder, ending) => readdirSync(join(root, folder)).filter((f) => f.endsWith(ending)).map((f) => join(root, folder, f));
   const rows = [];
   const add = (engine, median) => rows.push({ engine, host: 'chromium', model: '', quantization: '', threads: 0, test: 'size-gzip', median, min: median, max: median, unit: 'bytes' });
-  add('sotto', gzip([join(root, 'wasm/dist/sotto-relaxed.wasm'), ...list('js', '.js'), ...list('workers', '.js')]));
+  add('sotto', downloadBytes());
   try {
     const esm = join(here, 'node_modules/@wllama/wllama/esm');
     add('wllama', gzip([join(esm, 'wasm/wllama.wasm'), join(esm, 'index.min.js')]));
