@@ -1,6 +1,6 @@
 // Chromium over the DevTools protocol and Firefox over WebDriver BiDi, both by puppeteer-core.
 
-import puppeteer from 'puppeteer-core';
+import * as puppeteer from 'puppeteer-core';
 
 const chromiumArguments = [
   '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking',
@@ -34,7 +34,14 @@ export async function openPuppeteer(name, executablePath) {
     protocolTimeout: 900_000,
     ...(name === 'firefox' ? { extraPrefsFirefox: firefoxPreferences } : { args: chromiumArguments }),
   });
-  const page = await browser.newPage();
+  return wrap(name, browser, await browser.newPage());
+}
+
+/**
+ * @param {'chromium' | 'firefox'} name @param {puppeteer.Browser} browser @param {puppeteer.Page} page
+ * @returns {import('./index.mjs').Browser}
+ */
+function wrap(name, browser, page) {
   page.setDefaultTimeout(900_000);
   /** @type {string[]} */
   const messages = [];
@@ -54,6 +61,8 @@ export async function openPuppeteer(name, executablePath) {
     async screenshot(file) {
       await page.screenshot({ path: /** @type {`${string}.png`} */ (file) });
     },
+    tab: async () => wrap(name, browser, await browser.newPage()),
+    pid: browser.process()?.pid,
     close: () => browser.close(),
   };
 }
