@@ -177,9 +177,10 @@ describe('the chat page', { skip: hasBrowser('chromium') ? false : 'not installe
     const asked = server.requests.filter((request) => request.path === '/slow.gguf').reduce((sum, request) => sum + request.bytes, 0);
     assert.ok(asked < bytes.length * 0.8, `${asked} of ${bytes.length} bytes asked again`);
     await click('#open-models');
-    await until(() => document.querySelector('#stored .card'), 'the stored model');
-    await page(() => [...document.querySelectorAll('#stored button')].find((button) => button.textContent === 'Delete').click());
-    await until(() => !document.querySelector('#stored .card'), 'the deletion');
+    const stored = () => [...document.querySelectorAll('#stored .card')].some((card) => card.textContent.includes('slow.gguf'));
+    await until(stored, 'the stored model');
+    await page(() => document.querySelector('#stored button[aria-label="Delete slow.gguf"]').click());
+    await until(`!(${stored})()`, 'the deletion');
   });
 
   test('a dropped file is loaded, another kind of file is not', async () => {
