@@ -32,6 +32,7 @@ export function assembleSite(out, models = []) {
   mkdirSync(join(out, 'vendor'), { recursive: true });
   cpSync(join(root, 'web-demo'), out, { recursive: true });
   writePackage(join(out, 'sotto'));
+  for (const command of ['sotto.wasm', 'sotto-wasi-relaxed.wasm']) rmSync(join(out, 'sotto/wasm/dist', command), { force: true });
   for (const [name, path] of Object.entries(vendor)) {
     // source maps are not shipped, so their pointers would only give 404s
     const text = readFileSync(join(root, 'node_modules', path), 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');

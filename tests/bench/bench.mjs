@@ -98,9 +98,9 @@ async function measure(model, threads, o, rows, busy) {
   };
   const context = Math.max(1024, 2 ** Math.ceil(Math.log2(o.depth + 300)));
   try {
-    for (const peer of names) {
+    const start = async (peer, started) => {
       const host = await peers[peer].start(model.path);
-      live.push({ peer, host });
+      started.push({ peer, host });
       const before = residentBytes(host.pids(), 'VmRSS');
       const { ms } = await host.call('open', { model: model.path, threads, context });
       note(peer, 'load', ms);
@@ -108,9 +108,19 @@ async function measure(model, threads, o, rows, busy) {
       await host.call('decode', { n: 8, depth: o.depth });
       const peak = [...residentBytes(host.pids(), 'VmHWM')].map(([pid, bytes]) => bytes - (before.get(pid) ?? 0));
       note(peer, 'peak-memory', Math.max(...peak));
-    }
+    };
+    for (const peer of names) await start(peer, live);
     for (let round = 0; round < o.rounds; round++) {
       for (const { peer, host } of live) {
+        // The host that is measured gave the first figures of loading; each further one needs a fresh host.
+        if (round > 0 && (wanted(peer, 'load') || wanted(peer, 'peak-memory'))) {
+          const fresh = [];
+          try {
+            await start(peer, fresh);
+          } finally {
+            for (const one of fresh) await one.host.close();
+          }
+        }
         process.stderr.write(`\r${model.name} ${model.quantization}, ${threads} threads${busy ? ', busy' : ''}: round ${round + 1}/${o.rounds} ${peer.padEnd(16)}`);
         if (wanted(peer, 'pp256')) {
           const { ms, n } = await host.call('prefill', 256);

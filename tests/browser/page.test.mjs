@@ -160,8 +160,10 @@ describe('the chat page', { skip: hasBrowser('chromium') ? false : 'not installe
   test('a download tells its speed, is paused, goes on where it was, and is deleted', async () => {
     const address = `${server.url}/slow.gguf`;
     server.file('/slow.gguf', bytes, { throttle: 4e6, etag: '"1"' });
+    await page(() => (navigator.storage.persist = async () => (globalThis.persisted = true)));
     await load(address);
     await until(() => /[\d.]+ MB of [\d.]+ MB · [\d.]+ [kM]B\/s · \d+ s left/.test(document.querySelector('#loading-figures').textContent), 'figures');
+    assert.equal(await page(() => globalThis.persisted), true, 'the browser is asked to keep it');
     await until(() => document.querySelector('#loading-bar').value > 0.4, 'some of it');
     await click('#loading-pause');
     await until(() => /paused, what arrived is kept/.test(document.querySelector('#loading-figures').textContent), 'the pause');
