@@ -51,7 +51,7 @@ export function notice(text, kind = 'error', action) {
   $('notice-text').textContent = text;
   const button = $('notice-action');
   button.hidden = !action;
-  button.textContent = action?.label ?? '';
+  if (action) button.textContent = action.label;
   button.onclick = action?.run ?? null;
   $('notice-close').onclick = () => notice('');
   box.hidden = !text;
