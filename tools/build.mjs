@@ -4,7 +4,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { ensureModules, ensureToolchain, isMain } from './setup.mjs';
-import { SetupError, root, run, runMain, say } from './setup-util.mjs';
+import { SetupError, progress, root, run, runMain, say } from './setup-util.mjs';
 
 /**
  * Configures and builds one preset of CMakePresets.json.
@@ -28,7 +28,15 @@ export async function buildPreset(preset, toolchain) {
   if (['native', 'asan', 'fuzz'].includes(preset)) words.push(`-DCMAKE_C_COMPILER=${clang}`);
   await run(words[0], words.slice(1), { cwd: root, env });
   fs.writeFileSync(stamp, wanted);
-  await run('cmake', ['--build', '--preset', preset], { cwd: root, env });
+  // Ninja counts its steps: "[12/80] Building …". A build that has nothing to do says nothing.
+  /** @type {ReturnType<typeof progress> | undefined} */
+  let bar;
+  const onOutput = (/** @type {string} */ text) => {
+    const [, done, total] = [...text.matchAll(/^\[(\d+)\/(\d+)\]/gm)].at(-1) ?? [];
+    if (Number(total) > 4) (bar ??= progress(`Building ${preset}`, 'steps')).update(Number(done), Number(total));
+  };
+  await run('cmake', ['--build', '--preset', preset], { cwd: root, env, onOutput });
+  if (bar && process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   say(`Built ${preset} in ${((Date.now() - start) / 1000).toFixed(1)} s`);
 }
 
@@ -41,6 +49,13 @@ export async function buildTypes() {
   if (!fs.existsSync(path.join(types, 'index.d.ts'))) throw new SetupError('tsc wrote no types/index.d.ts');
 }
 
+/** What npm pack ships beside the types: see package.mjs. */
+export async function buildPackage() {
+  await buildTypes();
+  const { writePackage } = await import('./package.mjs');
+  writePackage();
+}
+
 if (isMain(import.meta.url)) {
   await runMain(async () => {
     const words = process.argv.slice(2);
@@ -49,6 +64,6 @@ if (isMain(import.meta.url)) {
     const toolchain = await ensureToolchain();
     const wanted = presets.length ? presets : forPackage ? ['wasm', 'wasi'] : ['wasm', 'wasi', 'native'];
     for (const preset of wanted) await buildPreset(/** @type {'wasm'} */ (preset), toolchain);
-    if (forPackage) await buildTypes();
+    if (forPackage) await buildPackage();
   });
 }

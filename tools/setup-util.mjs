@@ -27,18 +27,18 @@ export function say(text) {
 
 /**
  * Shows `done` of `total` bytes: one line rewritten in place on a terminal, else a line at every quarter.
- * @param {string} label
+ * @param {string} label @param {string} [unit] of what is counted, where that is not bytes
  */
-export function progress(label) {
+export function progress(label, unit) {
   let quarter = 0;
   let drawn = 0;
   const start = Date.now();
-  const mb = (/** @type {number} */ n) => (n / 1e6).toFixed(1);
+  const count = (/** @type {number} */ n) => (unit ? n : (n / 1e6).toFixed(1));
   return {
     /** @param {number} done @param {number} total */
     update(done, total) {
       const share = total > 0 ? Math.min(1, done / total) : 0;
-      const text = `${label}: ${mb(done)} of ${mb(total)} MB`;
+      const text = `${label}: ${count(done)} of ${count(total)} ${unit ?? 'MB'}`;
       if (process.stderr.isTTY) {
         if (Date.now() - drawn < 100 && share < 1) return;
         drawn = Date.now();
@@ -75,10 +75,10 @@ export function which(name, env = process.env) {
  * Runs a program to its end and returns what it wrote; throws with the end of its output when it fails.
  * `quiet: false` lets it write to the terminal instead.
  * @param {string} program @param {string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, quiet?: boolean, timeoutMs?: number }} [options]
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, quiet?: boolean, timeoutMs?: number, onOutput?: (text: string) => void }} [options]
  * @returns {Promise<string>}
  */
-export function run(program, args, { cwd, env, quiet = true, timeoutMs = 0 } = {}) {
+export function run(program, args, { cwd, env, quiet = true, timeoutMs = 0, onOutput } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       cwd,
@@ -88,7 +88,7 @@ export function run(program, args, { cwd, env, quiet = true, timeoutMs = 0 } = {
     });
     let out = '';
     let all = '';
-    child.stdout?.setEncoding('utf8').on('data', (text) => ((out += text), (all += text)));
+    child.stdout?.setEncoding('utf8').on('data', (text) => ((out += text), (all += text), onOutput?.(text)));
     child.stderr?.setEncoding('utf8').on('data', (text) => (all += text));
     child.on('error', (error) => reject(new SetupError(`${program} could not be started: ${error.message}`)));
     child.on('close', (code, signal) => {

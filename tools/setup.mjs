@@ -26,7 +26,12 @@ export async function ensureModules(folder = root) {
   await withLock(path.join(cacheFolder(), `npm-${name}.lock`), async () => {
     if (installed()) return;
     say(`Installing the npm packages${folder === root ? '' : ` of ${path.relative(root, folder)}`} …`);
-    await run('npm', [has ? 'ci' : 'install', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder });
+    const options = ['--ignore-scripts', '--no-audit', '--no-fund'];
+    // npm ci refuses a lock file that lacks optional packages of other platforms, which some registries do not have;
+    // npm install then takes the versions of the lock file just as well, and leaves it as it is.
+    const loose = () => run('npm', ['install', '--no-save', ...options], { cwd: folder });
+    if (has) await run('npm', ['ci', ...options], { cwd: folder }).catch(loose);
+    else await loose();
     fs.writeFileSync(marker, wanted);
   });
 }

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { writePackage } from './package.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -30,9 +31,8 @@ export function assembleSite(out, models = []) {
   rmSync(out, { recursive: true, force: true });
   mkdirSync(join(out, 'vendor'), { recursive: true });
   cpSync(join(root, 'web-demo'), out, { recursive: true });
-  for (const part of ['js', 'workers', 'wasm/dist']) {
-    cpSync(join(root, part), join(out, 'sotto', part), { recursive: true });
-  }
+  writePackage(join(out, 'sotto'));
+  for (const command of ['sotto.wasm', 'sotto-wasi-relaxed.wasm']) rmSync(join(out, 'sotto/wasm/dist', command), { force: true });
   for (const [name, path] of Object.entries(vendor)) {
     // source maps are not shipped, so their pointers would only give 404s
     const text = readFileSync(join(root, 'node_modules', path), 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');

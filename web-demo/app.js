@@ -26,8 +26,8 @@ async function open(id) {
 
 /** @param {string} id */
 async function remove(id) {
+  if (id === currentId()) await show(); // which ends an answer that would be saved
   await removeConversation(id);
-  if (id === currentId()) await show();
   await drawConversations();
 }
 

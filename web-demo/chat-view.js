@@ -1,5 +1,5 @@
 /** The conversation: its list of messages, the composer, streaming, stop, edit, regenerate, copy. */
-import { $, make, notice, speak } from './dom.js';
+import { $, focusPrompt, make, notice, speak } from './dom.js';
 import { chatOf, engine, onEngine } from './engine.js';
 import { renderMarkdown } from './markdown.js';
 import { samplingOptions, settings } from './settings.js';
@@ -23,6 +23,8 @@ let chat = null;
 let chatSystem = '';
 /** @type {AbortController | null} */
 let answering = null;
+/** Settles when the answer being written has ended. @type {Promise<unknown>} */
+let answered = Promise.resolve();
 /** @type {() => void} */
 let changed = () => {};
 
@@ -37,10 +39,11 @@ export const currentId = () => current.id;
 /** @param {Conversation} [conversation] shows it, or a new one */
 export async function show(conversation) {
   stop();
+  await answered;
   current = conversation ?? blank();
   await dropChat();
   draw();
-  $('prompt').focus();
+  focusPrompt();
 }
 
 async function dropChat() {
@@ -85,7 +88,7 @@ function row(message) {
   const node = /** @type {HTMLElement} */ (/** @type {DocumentFragment} */ (template.content.cloneNode(true)).firstElementChild);
   node.dataset.role = message.role;
   fill(node, message);
-  const who = message.role === 'user' ? 'You' : (engine.choice?.name ?? 'Model');
+  const who = message.role === 'user' ? 'You' : (message.model ?? engine.choice?.name ?? 'Model');
   /** @type {HTMLElement} */ (node.querySelector('.who')).textContent = who;
   for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (node.querySelectorAll('.tools button'))) {
     const action = button.dataset.do;
@@ -135,9 +138,7 @@ function edit(node, message) {
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     const text = area.value.trim();
-    if (!text) return;
-    current.messages.length = current.messages.indexOf(message);
-    void ask(text);
+    if (text && usable()) void ask(text, message);
   });
   content.replaceChildren(form);
   area.focus();
@@ -145,61 +146,79 @@ function edit(node, message) {
 
 /** @param {Message} message an assistant's */
 async function regenerate(message) {
-  stop();
-  const at = current.messages.indexOf(message);
-  const question = current.messages[at - 1];
-  if (!question) return;
-  current.messages.length = at - 1;
-  await ask(question.content);
+  const question = current.messages[current.messages.indexOf(message) - 1];
+  if (question && usable()) await ask(question.content, question);
 }
 
-/** Sends a question and streams the answer. @param {string} text */
-async function ask(text) {
-  if (engine.state !== 'ready') {
-    notice('Choose a model first; your message stays in the box.', 'info');
-    return false;
-  }
+/** Whether there is a model to ask; says what to do where there is none. */
+function usable() {
+  if (engine.state === 'ready') return true;
+  const chosen = engine.state === 'loading' || engine.state === 'paused';
+  notice(chosen ? 'The model is not ready yet; your message stays.' : 'Choose a model first; your message stays.', 'info',
+    chosen ? undefined : { label: 'Choose a model', run: () => $('open-models').click() });
+  return false;
+}
+
+/**
+ * Sends a question and streams the answer, once the one before has ended.
+ * @param {string} text @param {Message} [instead] the message whose place it takes, with all that follow
+ */
+async function ask(text, instead) {
+  const mine = current;
   stop();
+  await answered;
+  if (current !== mine || engine.state !== 'ready') return;
+  if (instead) mine.messages.length = mine.messages.indexOf(instead);
+  answered = answer(mine, text).catch((error) => notice(sentence(error)));
+  await answered;
+}
+
+/** @param {Conversation} mine @param {string} text */
+async function answer(mine, text) {
   notice('');
-  const turns = current.messages.slice();
+  const turns = mine.messages.slice();
   /** @type {Message} */
   const question = { role: 'user', content: text };
   /** @type {Message} */
-  const answer = { role: 'assistant', content: '', reasoning: '' };
-  current.messages.push(question, answer);
-  current.title ||= text.replace(/\s+/g, ' ').slice(0, 60);
+  const reply = { role: 'assistant', content: '', reasoning: '', model: engine.choice?.name };
+  mine.messages.push(question, reply);
+  mine.title ||= text.replace(/\s+/g, ' ').slice(0, 60);
   draw();
-  void save();
+  void save(mine);
   const node = /** @type {HTMLElement} */ ($('messages').lastElementChild);
   node.classList.add('streaming');
   const controller = new AbortController();
   answering = controller;
   busy(true);
-  const painter = paint(node, answer);
+  $('stats').textContent = '';
+  const painter = paint(node, reply);
+  const begun = { at: 0 };
+  let count = 0;
   try {
     for await (const part of await turn(turns, text, { ...samplingOptions(), signal: controller.signal, onProgress: prefill })) {
-      if (part.channel === 'reasoning') answer.reasoning += part.text;
-      else answer.content += part.text;
+      if (part.channel === 'reasoning') reply.reasoning += part.text;
+      else reply.content += part.text;
       painter.soon();
-      if (part.finishReason) finish(answer, part);
+      if (part.finishReason) finish(reply, part);
       if (part.dropped) markDropped(part.dropped);
+      if (!part.finishReason && part.tokens.length) live(begun, (count += part.tokens.length));
     }
   } catch (error) {
     if (!controller.signal.aborted) notice(sentence(error));
-    else answer.figures ||= 'stopped';
+    else reply.figures ||= 'stopped';
   } finally {
     painter.now();
     node.classList.remove('streaming');
     if (answering === controller) {
       answering = null;
       busy(false);
+      $('stats').textContent = '';
     }
-    if (!answer.content && !answer.reasoning && !controller.signal.aborted) current.messages = turns.concat(question);
-    speak(answer.content);
-    await save();
-    if (current.messages.includes(question)) draw();
+    if (!reply.content && !reply.reasoning && !controller.signal.aborted) mine.messages = turns.concat(question);
+    speak(reply.content);
+    await save(mine);
+    if (current === mine) draw();
   }
-  return true;
 }
 
 /** Redraws the growing answer at most once a frame. @param {HTMLElement} node @param {Message} message */
@@ -219,6 +238,16 @@ function paint(node, message) {
   return { now, soon: () => (waiting ||= requestAnimationFrame(now)) };
 }
 
+/** Tells how fast an answer grows. @param {{at: number}} begun when the first token came @param {number} count tokens */
+function live(begun, count) {
+  begun.at ||= performance.now();
+  const seconds = (performance.now() - begun.at) / 1000;
+  $('stats').textContent = `${count} token${count === 1 ? '' : 's'}${seconds > 0.3 ? ` · ${rate((count - 1) / seconds)} tok/s` : ''}`;
+}
+
+/** @param {number} n */
+const rate = (n) => (n >= 100 ? String(Math.round(n)) : n.toFixed(1));
+
 /** @param {{loaded: number, total: number}} p tokens of the prompt */
 function prefill({ loaded, total }) {
   if (loaded < total) $('stats').textContent = `reading the conversation: ${loaded} of ${total} tokens`;
@@ -227,13 +256,11 @@ function prefill({ loaded, total }) {
 /** @param {Message} answer @param {any} part the last one */
 function finish(answer, part) {
   const { usage = {}, timings = {}, finishReason } = part;
-  const rate = (/** @type {number} */ n) => (n >= 100 ? Math.round(n) : n.toFixed(1));
   const words = [];
   if (timings.prefillTokensPerSecond) words.push(`prefill ${rate(timings.prefillTokensPerSecond)} tok/s`);
   if (timings.decodeTokensPerSecond) words.push(`decode ${rate(timings.decodeTokensPerSecond)} tok/s`);
   if (timings.firstTokenMs) words.push(`first token ${Math.round(timings.firstTokenMs)} ms`);
   answer.figures = words.join(' · ') + (finishReason === 'length' ? ' · stopped at the length limit' : '');
-  $('stats').textContent = words.join(' · ');
   const used = (usage.promptTokens ?? 0) + (usage.completionTokens ?? 0);
   context(used);
 }
@@ -245,6 +272,7 @@ function context(used) {
   if (!length || !used) return;
   /** @type {HTMLMeterElement} */ ($('context-meter')).value = used / length;
   $('context-text').textContent = `${used.toLocaleString('en')} / ${length.toLocaleString('en')}`;
+  $('context-share').textContent = `${Math.round((100 * used) / length)} %`;
   $('context').title = `${used} of ${length} tokens of context used`;
 }
 
@@ -258,8 +286,11 @@ function markDropped(n) {
   }
 }
 
-/** @param {any} error */
-export const sentence = (error) => (error?.message ? `${error.message}${error.code ? ` (${error.code})` : ''}` : String(error));
+/** What a visitor reads of an error; its code is for the console. @param {any} error */
+export function sentence(error) {
+  console.warn(error?.code ?? '', error);
+  return error?.message ?? String(error);
+}
 
 /** @param {boolean} yes */
 function busy(yes) {
@@ -268,9 +299,10 @@ function busy(yes) {
   $('log').setAttribute('aria-busy', String(yes));
 }
 
-async function save() {
-  current.updated = Date.now();
-  if (current.messages.length) await saveConversation(current);
+/** @param {Conversation} conversation */
+async function save(conversation) {
+  conversation.updated = Date.now();
+  await saveConversation(conversation);
   changed();
 }
 
@@ -293,10 +325,7 @@ export function setUpChat(onChange) {
     event.preventDefault();
     const text = prompt.value.trim();
     if (!text || answering) return;
-    if (engine.state !== 'ready') {
-      notice('The model is not ready yet; your message stays in the box.', 'info');
-      return;
-    }
+    if (!usable()) return;
     prompt.value = '';
     grow();
     await ask(text);

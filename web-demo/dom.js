@@ -30,17 +30,31 @@ export function bytes(n) {
 /** Seconds as "3 s" or "2 min". @param {number} s */
 export const duration = (s) => (s < 90 ? `${Math.max(1, Math.round(s))} s` : `${Math.round(s / 60)} min`);
 
+/** Puts the cursor into the message box, where that does not raise a keyboard over the page. */
+export function focusPrompt() {
+  if (matchMedia('(pointer: fine)').matches) $('prompt').focus();
+}
+
 /** @param {string} text */
 export function speak(text) {
   $('spoken').textContent = text;
 }
 
-/** @param {string} text @param {'error'|'info'} [kind] */
-export function notice(text, kind = 'error') {
+/**
+ * Tells something above the conversation; an empty text takes it away.
+ * @param {string} text @param {'error'|'info'} [kind]
+ * @param {{label: string, run: () => void}} [action] what can be done about it, as a button
+ */
+export function notice(text, kind = 'error', action) {
   const box = $('notice');
-  box.hidden = !text;
   box.dataset.kind = kind;
-  box.textContent = text;
+  $('notice-text').textContent = text;
+  const button = $('notice-action');
+  button.hidden = !action;
+  if (action) button.textContent = action.label;
+  button.onclick = action?.run ?? null;
+  $('notice-close').onclick = () => notice('');
+  box.hidden = !text;
 }
 
 /** Opens a dialog and wires its close buttons once. @param {HTMLDialogElement} dialog */
@@ -50,5 +64,7 @@ export function openDialog(dialog) {
     for (const button of dialog.querySelectorAll('[data-close]')) button.addEventListener('click', () => dialog.close());
     dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
   }
-  if (!dialog.open) dialog.showModal();
+  if (dialog.open) return;
+  dialog.showModal();
+  dialog.scrollTop = 0;
 }

@@ -36,6 +36,15 @@ export const token = {
 };
 
 /**
+ * The options that carry the token to a source: only the hub gets it, no other server.
+ * @param {any} source
+ */
+export function tokenFor(source) {
+  const ofHub = typeof source === 'string' && /^(hf:|https:\/\/huggingface\.co\/)/.test(source);
+  return ofHub && token.get() ? { token: token.get() } : {};
+}
+
+/**
  * Loads a choice in place of the present model. Resolves true when it is ready, false when it was paused or
  * cancelled; throws the engine's error.
  * @param {Choice} choice @param {(p: any) => void} onProgress
@@ -52,7 +61,7 @@ export async function load(choice, onProgress) {
       ...engineOptions(),
       signal: controller.signal,
       onProgress,
-      ...(token.get() ? { token: token.get() } : {}),
+      ...tokenFor(choice.source),
     });
     if (controller.signal.aborted) {
       await model.close();

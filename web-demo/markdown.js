@@ -18,5 +18,7 @@ export function renderMarkdown(target, text) {
     FORBID_TAGS: ['img', 'video', 'audio', 'iframe', 'form', 'input', 'button', 'style', 'svg', 'math'],
     FORBID_ATTR: ['style', 'class', 'id'],
   });
+  // What may scroll sideways can be reached and scrolled by keyboard.
+  for (const wide of fragment.querySelectorAll('pre, table')) wide.setAttribute('tabindex', '0');
   target.replaceChildren(fragment);
 }

@@ -1,7 +1,7 @@
 /** The model sheet and the loading card: catalogue with verdicts, own files, stored files, progress. */
 import { cachedModels, deleteCachedModel, measureMachine } from './sotto/js/index.js';
 import { catalogue, recommend, verdict } from './catalogue.js';
-import { $, bytes, duration, make, notice, openDialog, speak } from './dom.js';
+import { $, bytes, duration, focusPrompt, make, notice, openDialog, speak } from './dom.js';
 import { cancel, engine, load, onEngine, pause, token } from './engine.js';
 import { sentence } from './chat-view.js';
 import { settings } from './settings.js';
@@ -20,18 +20,27 @@ export async function choose(choice) {
   notice('');
   $('loading-title').textContent = choice.name;
   $('loading-figures').textContent = 'asking for it …';
+  figures = '';
   /** @type {HTMLProgressElement} */ ($('loading-bar')).removeAttribute('value');
   speak(`Loading ${choice.name}`);
   try {
     if (await load(choice, progress)) {
       speak(`${choice.name} is ready`);
       if (typeof choice.source === 'string') await saveSetting('choice', choice);
-      $('prompt').focus();
+      focusPrompt();
     }
   } catch (error) {
-    notice(`${choice.name}: ${sentence(error)}`);
+    const { code } = /** @type {any} */ (error);
+    const action =
+      code === 'SOTTO_UNAUTHORIZED' || code === 'SOTTO_FORBIDDEN' ? { label: 'Enter a token', run: askForToken }
+      : code === 'SOTTO_NETWORK' || code === 'SOTTO_OFFLINE' || code === 'SOTTO_HTTP' ? { label: 'Try again', run: () => void choose(choice) }
+      : { label: 'Choose another', run: openModels };
+    notice(`${choice.name}: ${sentence(error)}`, 'error', action);
   }
 }
+
+/** The figures of the progress line, without what is said of a pause. */
+let figures = '';
 
 /** @param {{phase: string, loaded: number, total: number, bytesPerSecond: number, cached: number, warning?: string}} p */
 function progress(p) {
@@ -39,7 +48,8 @@ function progress(p) {
   if (!p.total) return;
   bar.value = p.loaded / p.total;
   const left = p.bytesPerSecond > 0 ? (p.total - p.loaded) / p.bytesPerSecond : 0;
-  const words = [`${bytes(p.loaded)} of ${bytes(p.total)}`];
+  figures = `${bytes(p.loaded)} of ${bytes(p.total)}`;
+  const words = [figures];
   if (p.bytesPerSecond > 0 && p.loaded < p.total) words.push(`${bytes(p.bytesPerSecond)}/s`, `${duration(left)} left`);
   if (p.cached) words.push(`${bytes(p.cached)} from this device`);
   if (p.phase === 'wait') words.push('another tab is loading it');
@@ -53,7 +63,8 @@ function drawState() {
   $('model-name').textContent = choice && state !== 'none' ? choice.name : 'Choose a model';
   $('loading').hidden = state !== 'loading' && state !== 'paused';
   $('loading-pause').textContent = state === 'paused' ? 'Resume' : 'Pause';
-  if (state === 'paused') $('loading-figures').textContent += ' · paused, what arrived is kept';
+  if (state === 'paused') $('loading-figures').textContent = `${figures ? `${figures} · ` : ''}paused, what arrived is kept`;
+  $('welcome-models').hidden = state !== 'none' && state !== 'failed';
 }
 
 async function measure() {
@@ -78,37 +89,45 @@ async function drawCatalogue() {
   const rows = catalogue.map((entry) => ({ entry, ...verdict(entry, dev, options) }));
   const best = recommend(rows);
   $('device').textContent = dev.streamGBs
-    ? `This device reads ${dev.streamGBs.toFixed(1)} GB/s with ${dev.threads} thread${dev.threads === 1 ? '' : 's'}${globalThis.crossOriginIsolated ? '' : '; the page is not isolated, so one thread is used'}.`
+    ? `Speeds are predicted from a measurement: ${dev.streamGBs.toFixed(1)} GB/s of memory, ${dev.threads} thread${dev.threads === 1 ? '' : 's'}${globalThis.crossOriginIsolated ? '' : ' (the page is not isolated, so one is used)'}. Memory is for ${options.contextLength.toLocaleString('en')} tokens of context.`
     : '';
+  rows.sort((a, b) => Number(b.entry === best) - Number(a.entry === best));
   list.replaceChildren(
     ...served.map((file) => card(
       { id: `served-${file.file}`, name: file.name, source: new URL(`models/${file.file}`, document.baseURI).href },
-      [bytes(file.bytes), 'on this server'], { tag: 'at hand' })),
+      '', [`${bytes(file.bytes)} download`, 'from this server'], { tag: 'at hand' })),
     ...rows.map(({ entry, fits, why, memory, tokensPerSecond }) => card(
       { id: entry.id, name: entry.name, source: entry.source },
+      entry.about,
       [
-        entry.about, `${bytes(entry.bytes)} download`, `${bytes(memory)} memory`, entry.licence,
-        ...(tokensPerSecond ? [`about ${tokensPerSecond >= 10 ? Math.round(tokensPerSecond) : tokensPerSecond.toFixed(1)} tok/s here`] : []),
+        ...(tokensPerSecond ? [`about ${tokensPerSecond >= 10 ? Math.round(tokensPerSecond) : tokensPerSecond.toFixed(1)} tok/s`] : []),
+        `${bytes(entry.bytes)} download`, `${bytes(memory)} memory`, `${entry.licence} licence`, ...(entry.gated ? ['asks for a token'] : []),
       ],
-      { tag: entry === best ? 'recommended here' : fits ? '' : `does not fit: ${why}`, fits })),
+      { tag: entry === best ? 'recommended here' : fits ? 'fits' : `does not fit: ${why}`, fits, plain: fits && entry !== best })),
   );
 }
 
-/** @param {Choice} choice @param {string[]} about @param {{tag?: string, fits?: boolean}} more */
-function card(choice, about, { tag = '', fits = true }) {
+/**
+ * @param {Choice} choice @param {string} about @param {string[]} facts
+ * @param {{tag?: string, fits?: boolean, plain?: boolean}} more plain: the tag is no distinction
+ */
+function card(choice, about, facts, { tag = '', fits = true, plain = false }) {
   const inUse = engine.choice?.id === choice.id && engine.state === 'ready';
+  const hub = /^hf:/.test(choice.source) ? choice.source : '';
+  const word = inUse ? 'In use' : 'Load';
   return make('li', { className: 'card', 'data-fits': fits ? 'yes' : 'no' },
-    make('div', { className: 'name' }, choice.name, ...(tag ? [make('span', { className: fits ? 'tag' : 'tag no' }, tag)] : [])),
-    make('div', { className: 'about' }, about.join(' · ')),
-    make('button', { type: 'button', className: 'do', disabled: inUse || !fits, onclick: () => void choose(choice), 'aria-label': `Load ${choice.name}` },
-      inUse ? 'in use' : 'Load'));
+    make('div', { className: 'name' }, choice.name, ...(tag ? [make('span', { className: `tag${plain ? ' plain' : fits ? '' : ' no'}` }, tag)] : [])),
+    ...(about ? [make('div', { className: 'about' }, about)] : []),
+    make('div', { className: 'facts' }, ...facts.map((fact) => make('span', {}, fact))),
+    ...(hub ? [make('div', { className: 'address', title: hub }, hub)] : []),
+    make('button', { type: 'button', className: 'do', disabled: inUse || !fits, onclick: () => void choose(choice), 'aria-label': `${word}: ${choice.name}` }, word));
 }
 
 async function drawStored() {
   const files = await cachedModels().catch(() => []);
   $('stored').replaceChildren(...files.map((file) => make('li', { className: 'card' },
     make('div', { className: 'name' }, file.name || file.url),
-    make('div', { className: 'about' }, file.complete ? bytes(file.bytes) : `${bytes(file.bytes)} of ${bytes(file.size)} so far`),
+    make('div', { className: 'facts' }, file.complete ? bytes(file.bytes) : `${bytes(file.bytes)} of ${bytes(file.size)} so far`),
     make('div', { className: 'row do' },
       make('button', { type: 'button', onclick: () => void choose({ id: file.url, name: file.name || file.url, source: file.url }) }, file.complete ? 'Load' : 'Resume'),
       make('button', { type: 'button', 'aria-label': `Delete ${file.name || file.url}`, onclick: async () => { await deleteCachedModel(file.url); await drawStored(); } }, 'Delete')))));
@@ -130,10 +149,25 @@ function nameOf(text) {
   return decodeURIComponent(text.split(/[?#]/)[0].split('/').pop() || text).replace(/\.gguf$/i, '');
 }
 
+function openModels() {
+  openDialog(/** @type {HTMLDialogElement} */ ($('models')));
+  void drawCatalogue();
+  void drawStored();
+}
+
+function askForToken() {
+  openModels();
+  /** @type {HTMLDetailsElement} */ ($('token-details')).open = true;
+  $('token').scrollIntoView({ block: 'center' });
+  $('token').focus();
+}
+
 export async function setUpModels() {
   onEngine(drawState);
-  const open = () => { openDialog(/** @type {HTMLDialogElement} */ ($('models'))); void drawCatalogue(); void drawStored(); };
+  drawState();
+  const open = openModels;
   $('open-models').addEventListener('click', open);
+  $('welcome-models').addEventListener('click', open);
   document.addEventListener('keydown', (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k') { event.preventDefault(); open(); }
   });

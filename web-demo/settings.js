@@ -16,7 +16,7 @@ const sampling = [
   ['topP', 'Top-p', { min: 0, max: 1, step: 0.01 }],
   ['minP', 'Min-p', { min: 0, max: 1, step: 0.01 }],
   ['repeatPenalty', 'Repeat penalty', { min: 1, max: 2, step: 0.01 }],
-  ['maxTokens', 'Longest answer, tokens', { min: 1, max: 131072, step: 1 }],
+  ['maxTokens', 'Longest answer', { min: 1, max: 131072, step: 1 }],
   ['seed', 'Seed', { min: 0, max: 4294967295, step: 1 }],
 ];
 
@@ -63,7 +63,7 @@ export function engineOptions() {
 
 export function setUpSettings() {
   for (const [key, label, limits] of sampling) {
-    const input = make('input', { type: 'number', id: key, placeholder: key === 'seed' ? 'random' : 'the model’s own', ...limits });
+    const input = make('input', { type: 'number', id: key, placeholder: key === 'seed' ? 'random' : key === 'maxTokens' ? 'no limit' : 'model’s own', ...limits });
     $('sampling').append(make('label', { className: 'field' }, /** @type {string} */ (label), input));
   }
   for (const n of [1024, 2048, 4096, 8192, 16384, 32768]) {

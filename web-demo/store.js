@@ -9,7 +9,8 @@ const database = openDB('sotto', 1, {
 });
 
 /**
- * @typedef {{role: 'user'|'assistant', content: string, reasoning?: string, figures?: string, dropped?: boolean}} Message
+ * @typedef {{role: 'user'|'assistant', content: string, reasoning?: string, figures?: string, dropped?: boolean,
+ *   model?: string}} Message
  * @typedef {{id: string, title: string, created: number, updated: number, messages: Message[]}} Conversation
  */
 

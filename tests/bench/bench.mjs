@@ -15,13 +15,14 @@
  * the load (in a browser with the file already fetched as a Blob: the same for both engines).
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { drawBench } from './draw.mjs';
 import { chromiumHost, cpuSeconds, processHost, residentBytes } from './hosts.mjs';
 import { benchModels } from './models.mjs';
+import { downloadBytes } from '../../tools/package.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..', '..');
@@ -71,10 +72,9 @@ function summary(values) {
 /** gzip -9 bytes of what a visitor fetches. */
 function sizes() {
   const gzip = (files) => files.reduce((sum, file) => sum + gzipSync(readFileSync(file), { level: 9 }).length, 0);
-  const list = (folder, ending) => readdirSync(join(root, folder)).filter((f) => f.endsWith(ending)).map((f) => join(root, folder, f));
   const rows = [];
   const add = (engine, median) => rows.push({ engine, host: 'chromium', model: '', quantization: '', threads: 0, test: 'size-gzip', median, min: median, max: median, unit: 'bytes' });
-  add('sotto', gzip([join(root, 'wasm/dist/sotto-relaxed.wasm'), ...list('js', '.js'), ...list('workers', '.js')]));
+  add('sotto', downloadBytes());
   try {
     const esm = join(here, 'node_modules/@wllama/wllama/esm');
     add('wllama', gzip([join(esm, 'wasm/wllama.wasm'), join(esm, 'index.min.js')]));
@@ -98,9 +98,9 @@ async function measure(model, threads, o, rows, busy) {
   };
   const context = Math.max(1024, 2 ** Math.ceil(Math.log2(o.depth + 300)));
   try {
-    for (const peer of names) {
+    const start = async (peer, started) => {
       const host = await peers[peer].start(model.path);
-      live.push({ peer, host });
+      started.push({ peer, host });
       const before = residentBytes(host.pids(), 'VmRSS');
       const { ms } = await host.call('open', { model: model.path, threads, context });
       note(peer, 'load', ms);
@@ -108,9 +108,19 @@ async function measure(model, threads, o, rows, busy) {
       await host.call('decode', { n: 8, depth: o.depth });
       const peak = [...residentBytes(host.pids(), 'VmHWM')].map(([pid, bytes]) => bytes - (before.get(pid) ?? 0));
       note(peer, 'peak-memory', Math.max(...peak));
-    }
+    };
+    for (const peer of names) await start(peer, live);
     for (let round = 0; round < o.rounds; round++) {
       for (const { peer, host } of live) {
+        // The host that is measured gave the first figures of loading; each further one needs a fresh host.
+        if (round > 0 && (wanted(peer, 'load') || wanted(peer, 'peak-memory'))) {
+          const fresh = [];
+          try {
+            await start(peer, fresh);
+          } finally {
+            for (const one of fresh) await one.host.close();
+          }
+        }
         process.stderr.write(`\r${model.name} ${model.quantization}, ${threads} threads${busy ? ', busy' : ''}: round ${round + 1}/${o.rounds} ${peer.padEnd(16)}`);
         if (wanted(peer, 'pp256')) {
           const { ms, n } = await host.call('prefill', 256);

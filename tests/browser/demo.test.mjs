@@ -57,7 +57,7 @@ for (const name of browserNames) {
       assert.ok(said[1].length > 0);
       expected ??= said;
       assert.deepEqual(said, expected, `${name} answers as the others do`);
-      assert.match(await browser.evaluate(() => document.querySelector('#stats').textContent), /decode [\d.]+ tok\/s/);
+      assert.match(await browser.evaluate(() => document.querySelector('.message:last-child .figures').textContent), /decode [\d.]+ tok\/s/);
 
       await browser.evaluate(async () => (await import('./settings.js')).changeSettings({ maxTokens: '' }));
       await browser.evaluate(say, 'Count from one to one thousand, one number a line.');

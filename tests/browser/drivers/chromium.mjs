@@ -1,6 +1,6 @@
 // Chromium over the DevTools protocol, by puppeteer-core.
 
-import puppeteer from 'puppeteer-core';
+import * as puppeteer from 'puppeteer-core';
 
 /** @param {string} executablePath @returns {Promise<import('./index.mjs').Browser>} */
 export async function openChromium(executablePath) {
@@ -13,7 +13,11 @@ export async function openChromium(executablePath) {
       '--disable-component-update', '--disable-sync', '--no-first-run', '--no-default-browser-check',
     ],
   });
-  const page = await browser.newPage();
+  return wrap(browser, await browser.newPage());
+}
+
+/** @param {puppeteer.Browser} browser @param {puppeteer.Page} page @returns {import('./index.mjs').Browser} */
+function wrap(browser, page) {
   page.setDefaultTimeout(900_000);
   /** @type {string[]} */
   const messages = [];
@@ -33,6 +37,8 @@ export async function openChromium(executablePath) {
     async screenshot(file) {
       await page.screenshot({ path: /** @type {`${string}.png`} */ (file) });
     },
+    tab: async () => wrap(browser, await browser.newPage()),
+    pid: browser.process()?.pid,
     close: () => browser.close(),
   };
 }

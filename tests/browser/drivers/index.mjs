@@ -21,6 +21,8 @@ import { openWebKit } from './webkit.mjs';
  * @property {(fn: string | ((...args: any[]) => any), ...args: any[]) => Promise<any>} evaluate
  * @property {(width: number, height: number) => Promise<void>} setViewport
  * @property {(file: string) => Promise<void>} screenshot
+ * @property {() => Promise<Browser>} [tab]  another page of the same profile (Chromium); closing it closes all
+ * @property {number} [pid]                  of the browser's first process (Chromium)
  * @property {() => Promise<void>} close
  */
 

@@ -1,0 +1,65 @@
+// Two models open at once in one page: both work, they share the cores, and closing one gives its memory back.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import test from 'node:test';
+import { hasBrowser, openBrowser } from './drivers/index.mjs';
+import { startServer } from './server.mjs';
+import { realModel } from '../models.mjs';
+import { root } from '../../tools/setup-util.mjs';
+
+/** Resident bytes of a process and all its descendants, or null where /proc does not tell. @param {number | undefined} pid */
+function residentBytes(pid) {
+  if (!pid || !fs.existsSync('/proc/self/status')) return null;
+  const parents = new Map();
+  const bytes = new Map();
+  for (const name of fs.readdirSync('/proc').filter((text) => /^\d+$/.test(text))) {
+    try {
+      const status = fs.readFileSync(`/proc/${name}/status`, 'utf8');
+      parents.set(Number(name), Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]));
+      bytes.set(Number(name), Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1024);
+    } catch { /* gone meanwhile */ }
+  }
+  const ofTree = (/** @type {number} */ at) => {
+    for (; at > 1; at = parents.get(at) ?? 0) if (at === pid) return true;
+    return false;
+  };
+  return [...bytes].filter(([at]) => ofTree(at)).reduce((sum, [, n]) => sum + n, 0);
+}
+
+test('two models share one page, and closing gives memory back', { skip: hasBrowser('chromium') ? false : 'not installed', timeout: 300_000 }, async () => {
+  const model = await realModel();
+  const server = await startServer({ folders: { '/': root, '/model/': path.dirname(model) } });
+  const browser = await openBrowser('chromium');
+  try {
+    await browser.open(`${server.url}/tests/browser/blank.html`);
+    const both = await browser.evaluate(async (url) => {
+      const { loadModel } = await import('/js/index.js');
+      const options = { threads: 2, contextLength: 512, cache: false };
+      const [a, b] = await Promise.all([loadModel(url, options), loadModel(url, options)]);
+      Object.assign(globalThis, { a, b });
+      const say = async (model) => {
+        let text = '';
+        for await (const part of model.complete('The capital of France is', { temperature: 0, maxTokens: 24 })) text += part.text;
+        return text;
+      };
+      Object.assign(globalThis, { say });
+      const alone = await say(a);
+      const together = await Promise.all([say(a), say(b)]);
+      return { alone, together, wasm: a.info.memory.wasm };
+    }, `/model/${path.basename(model)}`);
+    assert.match(both.alone, /Paris/);
+    assert.deepEqual(both.together, [both.alone, both.alone]);
+
+    const before = residentBytes(browser.pid);
+    assert.match(await browser.evaluate(async () => (await globalThis.a.close(), globalThis.say(globalThis.b))), /Paris/);
+    if (before === null) return;
+    const given = () => before - (residentBytes(browser.pid) ?? 0);
+    for (const end = Date.now() + 20_000; given() < both.wasm * 0.8 && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 250));
+    assert.ok(given() >= both.wasm * 0.8, `${given()} bytes given back of ${both.wasm}`);
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+});
