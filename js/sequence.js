@@ -54,6 +54,11 @@ export class Sequence {
     await this.#model._call('seqTruncate', [this.#open(), n]);
   }
 
+  /** For measuring: n tokens, and a cache without meaning. @param {number} n */
+  async _fill(n) {
+    await this.#model._call('seqFill', [this.#open(), n]);
+  }
+
   /**
    * Its tokens and its cache as bytes, for `restore` by the same model, now or another day.
    * @param {{signal?: AbortSignal}} [options]

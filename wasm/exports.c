@@ -234,6 +234,7 @@ EXPORT(address, seq_fork)(sotto_seq *s) {
     return sotto_seq_fork(s, &out) == SOTTO_OK ? to_address(out) : 0;
 }
 EXPORT(int, seq_truncate)(sotto_seq *s, uint32_t n) { return sotto_seq_truncate(s, n); }
+EXPORT(int, seq_fill)(sotto_seq *s, uint32_t n) { return sotto_seq_fill(s, n); }
 EXPORT(uint32_t, seq_length)(sotto_seq *s) { return sotto_seq_length(s); }
 EXPORT(address, seq_tokens)(sotto_seq *s) { return to_address(sotto_seq_tokens(s)); }
 

@@ -159,6 +159,10 @@ export class Runner {
         return this.#inTurn(signal, async () => {
           this.#check(this.#instance.x.seq_truncate(this.#sequence(args[0]), args[1]));
         });
+      case 'seqFill':
+        return this.#inTurn(signal, async () => {
+          this.#check(this.#instance.x.seq_fill(this.#sequence(args[0]), args[1]));
+        });
       case 'seqSave':
         return this.#inTurn(signal, () => this.#save(args[0], signal, part));
       case 'seqRestore':

@@ -185,6 +185,8 @@ void sotto_gen_stats(const sotto_gen *g, struct sotto_gen_stats *out);
 /* Per-op times of the runs since sotto_profile_start, with GB/s and GMAC/s, as JSON; owned by m. */
 void sotto_profile_start(sotto_model *m);
 const char *sotto_profile(sotto_model *m);
+/* Fills s with n tokens and numbers without meaning in the cache, to measure at that depth. */
+int sotto_seq_fill(sotto_seq *s, uint32_t n);
 /* Short measurement of this machine without a model (for predictions before a download): JSON
  * {stream_gbs, dot_gmacs, relaxed16: bool, ms}. Fills dst, returns the length. */
 size_t sotto_machine(struct heap *heap, double budget_ms, char *dst, size_t cap);

@@ -54,15 +54,10 @@ uint64_t state_fingerprint(const struct model *m) {
 
 /* ---- the cache as a row of runs --------------------------------------------------------------- */
 
-/* First page of a group that a query at `at` or later can reach. */
-static uint32_t first_page(const struct kv_group *group, uint32_t at) {
-    return group->window && at >= group->window ? (at - group->window + 1) / KV_PAGE : 0;
-}
-
 static uint64_t size_of(const struct kv *kv, uint32_t n_tokens, uint32_t n_cached) {
     uint64_t sum = STATE_HEAD + STATE_TAIL + (uint64_t)n_tokens * 4;
     for (uint32_t g = 0; g < kv->n_groups; g++) {
-        uint64_t rows = n_cached - (uint64_t)first_page(&kv->groups[g], n_cached) * KV_PAGE;
+        uint64_t rows = n_cached - (uint64_t)kv_first_page(&kv->groups[g], n_cached) * KV_PAGE;
         sum += kv->groups[g].page_bytes / KV_PAGE * rows;
     }
     return sum;
@@ -91,7 +86,7 @@ struct state {
 static void enter_group(struct state *st) {
     const struct kv *kv = &st->m->kv;
     for (; st->group < kv->n_groups; st->group++) {
-        st->page = first_page(&kv->groups[st->group], st->n_cached);
+        st->page = kv_first_page(&kv->groups[st->group], st->n_cached);
         if (st->page * KV_PAGE < st->n_cached && kv->groups[st->group].page_bytes) return;
     }
     st->where = IN_TAIL;
@@ -256,18 +251,10 @@ static int read_head(struct state *st) {
 
 /* Empties the sequence and takes the pages that the cache will be written to. */
 static int take_pages(struct state *st) {
-    struct kv *kv = &st->m->kv;
     st->where = IN_TOKENS; /* from here on a failure empties the sequence */
     empty(st->s);
-    for (uint32_t g = 0; g < kv->n_groups; g++) {
-        struct kv_group *group = &kv->groups[g];
-        for (uint32_t i = first_page(group, st->n_cached); i * KV_PAGE < st->n_cached; i++) {
-            if (!group->n_free) return refuse(st, SOTTO_CONTEXT_FULL, "the cache has not enough pages left for the saved sequence");
-            uint32_t page = group->free[--group->n_free];
-            group->counts[page] = 1;
-            st->s->kv.pages[g][i] = page;
-        }
-    }
+    if (!kv_take(&st->m->kv, &st->s->kv, st->n_cached))
+        return refuse(st, SOTTO_CONTEXT_FULL, "the cache has not enough pages left for the saved sequence");
     st->where = IN_HEAD;
     return SOTTO_OK;
 }
