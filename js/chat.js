@@ -135,9 +135,10 @@ export class Chat {
     const { plain, state } = unpack(toBytes(bytes));
     this.#trace = { text: '', ids: new Uint32Array(0), marks: [] };
     await this.#model._call('seqRestore', [this.#sequence, state], options);
-    this.#messages = plain.messages;
-    this.#from = plain.from;
-    this.#trace = { text: plain.text, ids: Uint32Array.from(plain.ids), marks: plain.marks };
+    const { messages, from, ...trace } = plain;
+    this.#messages = messages;
+    this.#from = from;
+    this.#trace = { ...trace, ids: Uint32Array.from(trace.ids) };
   }
 
   /** Gives the conversation's cache back. */

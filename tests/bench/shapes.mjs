@@ -56,7 +56,14 @@ const rows = [
 
 /** @param {string[]} words */
 function parse(words) {
-  const o = { names: /** @type {string[]} */ ([]), threads: 1, vocab: '/work/shared/cases/tokenizer/vocab', keep: '', json: '', update: '' };
+  const o = {
+    names: /** @type {string[]} */ ([]),
+    threads: 1,
+    vocab: '/work/shared/cases/tokenizer/vocab',
+    keep: '',
+    json: '',
+    update: '',
+  };
   o.vocab = process.env.SOTTO_VOCABULARIES ?? path.join(root, '../shared/cases/tokenizer/vocab');
   for (let i = 0; i < words.length; i++) {
     const value = () => words[++i] ?? process.exit(2);
@@ -82,13 +89,28 @@ async function measure(row, o) {
   const borrowed = row.vocab && path.join(o.vocab, `${row.vocab}.gguf`);
   const vocab = borrowed && fs.existsSync(borrowed) ? borrowed : undefined;
   const options = { contextLength: row.context, kvType: row.kv };
-  const result = { family: row.family, shape: row.shape, mix: row.mix, kv: row.kv ?? 'f16', vocabulary: vocab ? 'real' : 'synthetic' };
+  const result = {
+    family: row.family,
+    shape: row.shape,
+    mix: row.mix,
+    kv: row.kv ?? 'f16',
+    vocabulary: vocab ? 'real' : 'synthetic',
+  };
   try {
     if (!fs.existsSync(file)) writeRandomModel(row.shape, row.mix, file, { vocab, empty: true });
     const info = await inspectModel(file, options);
-    Object.assign(result, { context: info.contextLength, bytes: info.fileBytes[0], parameters: info.parameters, need: info.memory.total, largestContext: info.memory.largestContext });
+    Object.assign(result, {
+      context: info.contextLength,
+      bytes: info.fileBytes[0],
+      parameters: info.parameters,
+      need: info.memory.total,
+      largestContext: info.memory.largestContext,
+    });
     if (!info.fits) {
-      const refused = await loadModel(file, options).then(() => 'loaded?', (error) => error.message);
+      const refused = await loadModel(file, options).then(
+        () => 'loaded?',
+        (error) => error.message,
+      );
       return { ...result, refused };
     }
     const begin = performance.now();
@@ -119,7 +141,17 @@ async function measure(row, o) {
       ms += step.ms;
       best = step.best;
     }
-    Object.assign(result, { writeMs: Math.round(written - begin), loadMs: Math.round(loadMs), variant: model.info.variant, threads: o.threads, wasm: model.info.memory.wasm, rss: process.memoryUsage().rss, prefill: +prefill.toFixed(2), decode: +((n * 1000) / ms).toFixed(2), depth: row.depth });
+    Object.assign(result, {
+      writeMs: Math.round(written - begin),
+      loadMs: Math.round(loadMs),
+      variant: model.info.variant,
+      threads: o.threads,
+      wasm: model.info.memory.wasm,
+      rss: process.memoryUsage().rss,
+      prefill: +prefill.toFixed(2),
+      decode: +((n * 1000) / ms).toFixed(2),
+      depth: row.depth,
+    });
     await model.close();
     return result;
   } finally {
@@ -130,14 +162,19 @@ async function measure(row, o) {
 /** @param {Record<string, any>[]} measured */
 function table(measured) {
   const k = (/** @type {number} */ n) => (n % 1024 ? String(n) : `${n / 1024}K`);
-  const lines = ['| Shape | | file | cache | memory | prefill / decode, tokens a second |', '|---|---|---|---|---|---|'];
+  const lines = [
+    '| Shape | | file | cache | memory | prefill / decode, tokens a second |',
+    '|---|---|---|---|---|---|',
+  ];
   for (const { family } of rows) {
     const r = measured.find((one) => one.family === family);
     if (!r) continue;
     const speed = r.refused
       ? `refused before the download; fits with ${r.largestContext ? `${r.largestContext.toLocaleString('en')} tokens` : 'no context'}`
       : `${r.prefill.toFixed(r.prefill < 10 ? 1 : 0)} / ${r.decode.toFixed(r.decode < 10 ? 1 : 0)}${r.depth ? ` behind ${r.depth.toLocaleString('en')} tokens` : ''}`;
-    lines.push(`| ${family} | ${r.mix}, ${r.vocabulary} vocabulary | ${gib(r.bytes)} | ${r.kv}, ${k(r.context)} | ${gib(r.need)} | ${speed} |`);
+    lines.push(
+      `| ${family} | ${r.mix}, ${r.vocabulary} vocabulary | ${gib(r.bytes)} | ${r.kv}, ${k(r.context)} | ${gib(r.need)} | ${speed} |`,
+    );
   }
   return lines.join('\n');
 }
@@ -145,7 +182,9 @@ function table(measured) {
 const o = parse(process.argv.slice(2));
 /** @type {Record<string, any>[]} */
 let measured = o.json && fs.existsSync(o.json) ? JSON.parse(fs.readFileSync(o.json, 'utf8')) : [];
-const wanted = rows.filter((row) => (o.names.length || o.update ? o.names.some((name) => row.family === name || row.shape === name) : true));
+const wanted = rows.filter((row) =>
+  o.names.length || o.update ? o.names.some((name) => row.family === name || row.shape === name) : true,
+);
 for (const row of wanted) {
   const result = await measure(row, o);
   console.log(JSON.stringify(result));

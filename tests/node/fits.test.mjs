@@ -73,7 +73,10 @@ test('a measured machine gives an estimate: of the right size, and growing with 
   assert.deepEqual(cost.attention, [[0, 16 * 32 * 128]]);
   assert.ok(cost.bytes < short.fileBytes[0] && cost.bytes > 0.98 * short.fileBytes[0] - 8e6);
   const { estimate } = short;
-  assert.ok(estimate && estimate.decodeTokensPerSecond > 9 && estimate.decodeTokensPerSecond < 15, JSON.stringify(estimate));
+  assert.ok(
+    estimate && estimate.decodeTokensPerSecond > 9 && estimate.decodeTokensPerSecond < 15,
+    JSON.stringify(estimate),
+  );
   assert.ok(Math.abs(estimate.prefillTokensPerSecond / 36 - 1) < 0.3, JSON.stringify(estimate));
   const long = (await at(65536)).estimate;
   assert.ok(long && long.prefillSeconds > 64 * 2 * estimate.prefillSeconds, JSON.stringify(long));

@@ -62,7 +62,10 @@ async function use(runner) {
   const last = await call('generate', 0, ids, params, ['never to be found'], true);
   /* Which tokens come together depends on the time. */
   const pieces = [...out.splice(before).filter((piece) => piece.ids), last];
-  out.push(pieces.map((piece) => piece.text).join(''), pieces.flatMap((piece) => piece.ids));
+  out.push(
+    pieces.map((piece) => piece.text).join(''),
+    pieces.flatMap((piece) => piece.ids),
+  );
   const shifted = pieces.reduce((sum, piece) => sum + (piece.shifted ?? 0), 0);
   out.push(shifted, last.stats[0], last.stats[8]);
   await call('seqClose', 1);
