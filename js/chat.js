@@ -134,7 +134,7 @@ export class Chat {
     this.#check({});
     const { plain, state } = unpack(toBytes(bytes));
     this.#trace = { text: '', ids: new Uint32Array(0), marks: [] };
-    await this.#model._call('seqRestore', [this.#sequence, state], options);
+    await this.#model._call('seqRestore', [this.#sequence, state, true], options);
     const { messages, from, ...trace } = plain;
     this.#messages = messages;
     this.#from = from;

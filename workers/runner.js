@@ -166,7 +166,7 @@ export class Runner {
       case 'seqSave':
         return this.#inTurn(signal, () => this.#save(args[0], signal, part));
       case 'seqRestore':
-        return this.#inTurn(signal, () => this.#restore(args[0], args[1], signal));
+        return this.#inTurn(signal, () => this.#restore(args[0], args[1], !!args[2], signal));
       case 'seqClose':
         return this.#inTurn(signal, async () => this.#close(args[0]));
       case 'profileStart':
@@ -343,9 +343,10 @@ export class Runner {
     part(bytes, [bytes.buffer]);
   }
 
-  /** @param {number} id @param {Uint8Array} bytes @param {AbortSignal} signal */
-  async #restore(id, bytes, signal) {
+  /** @param {number} id @param {Uint8Array} bytes @param {boolean} again a chat could evaluate it @param {AbortSignal} signal */
+  async #restore(id, bytes, again, signal) {
     const instance = this.#instance;
+    if (again) this.#generated.add(id);
     for (;;) {
       let at = 0;
       try {

@@ -3,7 +3,7 @@
 
 struct cost {
     const struct model *m;
-    double share;      /* of a weight that is used: chosen experts */
+    double share;               /* of a weight that is used: chosen experts */
     double macs, bytes, output; /* output: multiply-adds of wanted rows only */
 };
 
@@ -29,12 +29,14 @@ void api_cost(struct sbuf *b, const struct model *m) {
             add_matrix(&c, op->experts.gate, false), add_matrix(&c, op->experts.up, false);
         if (op->kind == OP_EXPERTS_DOWN) add_matrix(&c, op->experts.down, false);
     }
-    sbuf_fmt(b, ",\"cost\":{\"bytes\":%.0f,\"macs\":%.0f,\"output\":%.0f,\"attention\":[", c.bytes, c.macs, c.output);
+    sbuf_fmt(b, ",\"cost\":{\"bytes\":%.0f,\"macs\":%.0f,\"output\":%.0f,\"attention\":[", c.bytes,
+             c.macs, c.output);
     for (uint32_t g = 0; g < m->kv.n_groups; g++) {
         double macs = 0;
         for (uint32_t i = 0; i < m->hp.n_layer; i++) {
             const struct layer_hp *l = &m->hp.layers[i];
-            if (l->window == m->kv.groups[g].window) macs += (double)l->n_head * (l->dim_k + l->dim_v);
+            if (l->window == m->kv.groups[g].window)
+                macs += (double)l->n_head * (l->dim_k + l->dim_v);
         }
         sbuf_fmt(b, "%s[%u,%.0f]", g ? "," : "", m->kv.groups[g].window, macs);
     }

@@ -1,4 +1,5 @@
-/* A cache filled without evaluating anything, to measure at a depth that would take minutes to reach. */
+/* A cache filled without evaluating anything, to measure at a depth that would take minutes to
+ * reach. */
 #include "model/model.h"
 #include <string.h>
 
@@ -17,7 +18,8 @@ static void fill_page(const struct model *m, uint32_t g, uint8_t *page) {
                 state = state * 1664525 + 1013904223;
                 row[d] = (float)(int32_t)state * 0x1p-31f;
             }
-            kern_kv_store(m->kern, m->kv.type, page + (v ? l->v_at + at * l->v_row : l->k_at + at * l->k_row), row, dim);
+            kern_kv_store(m->kern, m->kv.type,
+                          page + (v ? l->v_at + at * l->v_row : l->k_at + at * l->k_row), row, dim);
         }
     }
 }
@@ -25,19 +27,21 @@ static void fill_page(const struct model *m, uint32_t g, uint8_t *page) {
 int seq_fill(struct seq *s, uint32_t n) {
     struct model *m = s->model;
     if (n > m->options.context)
-        return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE, "%u tokens do not fit a context of %u", n,
-                    m->options.context);
+        return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE,
+                    "%u tokens do not fit a context of %u", n, m->options.context);
     seq_truncate(s, 0);
     if (!kv_take(&m->kv, &s->kv, n)) {
         kv_truncate(&m->kv, &s->kv, 0);
-        return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE, "the cache has no pages left for %u tokens", n);
+        return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE,
+                    "the cache has no pages left for %u tokens", n);
     }
     for (uint32_t g = 0; n && g < m->kv.n_groups; g++) {
         uint32_t first = kv_first_page(&m->kv.groups[g], n);
         const uint8_t *model_page = kv_page(&m->kv, g, s->kv.pages[g][first]);
         fill_page(m, g, kv_page(&m->kv, g, s->kv.pages[g][first]));
         for (uint32_t i = first + 1; i * KV_PAGE < n; i++)
-            memcpy(kv_page(&m->kv, g, s->kv.pages[g][i]), model_page, (size_t)m->kv.groups[g].page_bytes);
+            memcpy(kv_page(&m->kv, g, s->kv.pages[g][i]), model_page,
+                   (size_t)m->kv.groups[g].page_bytes);
     }
     for (uint32_t i = 0; i < n; i++) s->tokens[i] = i % m->hp.n_vocab;
     s->n_tokens = s->n_cached = n;

@@ -4,7 +4,8 @@
 
 enum { SAMPLE_BYTES = 4096 };
 
-/* A hash of 64-bit words: every step is a bijection of the state, so no single wrong word goes unseen. */
+/* A hash of 64-bit words: every step is a bijection of the state, so no single wrong word goes
+ * unseen. */
 struct hash {
     uint64_t h, word, n;
 };
@@ -39,8 +40,8 @@ uint64_t state_fingerprint(const struct model *m) {
     const struct hparams *hp = &m->hp;
     struct hash h = {0};
     /* LongRoPE rotates by other factors where the context is long (model_describe) */
-    uint8_t long_rope = hp->scaling == SCALING_LONGROPE &&
-                        (m->options.context + 255) / 256 * 256 > hp->n_ctx_orig;
+    uint8_t long_rope =
+        hp->scaling == SCALING_LONGROPE && (m->options.context + 255) / 256 * 256 > hp->n_ctx_orig;
     hash_add(&h, &long_rope, 1);
     for (uint32_t i = 0; i < m->parts.n; i++)
         hash_add(&h, gguf_bytes(m->g[i]), (size_t)gguf_header_bytes(m->g[i]));
@@ -52,7 +53,8 @@ uint64_t state_fingerprint(const struct model *m) {
     return hash_end(&h);
 }
 
-/* ---- the cache as a row of runs --------------------------------------------------------------- */
+/* ---- the cache as a row of runs ---------------------------------------------------------------
+ */
 
 static uint64_t size_of(const struct kv *kv, uint32_t n_tokens, uint32_t n_cached) {
     uint64_t sum = STATE_HEAD + STATE_TAIL + (uint64_t)n_tokens * 4;
@@ -95,8 +97,8 @@ static void enter_group(struct state *st) {
 /* To the next layer that has a part in the run's page. */
 static void skip_layers(struct state *st) {
     const struct kv *kv = &st->m->kv;
-    while (st->layer < kv->n_layers && (kv->layers[st->layer].group != st->group ||
-                                        !st->m->hp.layers[st->layer].n_kv_head))
+    while (st->layer < kv->n_layers &&
+           (kv->layers[st->layer].group != st->group || !st->m->hp.layers[st->layer].n_kv_head))
         st->layer++;
 }
 
@@ -108,11 +110,16 @@ static bool whole_page(const struct state *st) {
 static uint8_t *run_of(struct state *st, size_t *n) {
     const struct kv *kv = &st->m->kv;
     switch (st->where) {
-    case IN_HEAD: return *n = STATE_HEAD, st->head;
-    case IN_TOKENS: return *n = (size_t)st->n_tokens * 4, (uint8_t *)st->s->tokens;
-    case IN_TAIL: return *n = STATE_TAIL, st->tail;
-    case AT_END: return NULL;
-    case IN_CACHE: break;
+    case IN_HEAD:
+        return *n = STATE_HEAD, st->head;
+    case IN_TOKENS:
+        return *n = (size_t)st->n_tokens * 4, (uint8_t *)st->s->tokens;
+    case IN_TAIL:
+        return *n = STATE_TAIL, st->tail;
+    case AT_END:
+        return NULL;
+    case IN_CACHE:
+        break;
     }
     uint32_t page = st->s->kv.pages[st->group][st->page];
     if (page == KV_NO_PAGE) return NULL; /* the sequence changed */
@@ -151,7 +158,8 @@ static void next_run(struct state *st) {
     }
 }
 
-/* ---- saving and restoring --------------------------------------------------------------------- */
+/* ---- saving and restoring ---------------------------------------------------------------------
+ */
 
 static void put_u32(uint8_t *p, uint32_t v) {
     memcpy(p, &v, 4);
@@ -231,19 +239,23 @@ static int read_head(struct state *st) {
     const struct model *m = st->m;
     const uint8_t *h = st->head;
     uint32_t kind = load_u32(h + 12);
-    if (memcmp(h, "SOTTOSEQ", 8)) return refuse(st, SOTTO_FORMAT, "these bytes are no saved sequence");
+    if (memcmp(h, "SOTTOSEQ", 8))
+        return refuse(st, SOTTO_FORMAT, "these bytes are no saved sequence");
     if (load_u32(h + 8) != STATE_VERSION)
-        return refuse(st, SOTTO_UNSUPPORTED, "the saved sequence has a version that this engine does not know");
+        return refuse(st, SOTTO_UNSUPPORTED,
+                      "the saved sequence has a version that this engine does not know");
     if (load_u64(h + 40) != state_hash(h, 40))
         return refuse(st, SOTTO_FORMAT, "the header of the saved sequence is damaged");
     if (kind != kind_of(m))
         return refuse(st, SOTTO_UNSUPPORTED,
-                      "the sequence was saved with another kind of cache or arithmetic than the model has now");
+                      "the sequence was saved with another kind of cache or arithmetic than the "
+                      "model has now");
     if (load_u64(h + 16) != st->fingerprint)
         return refuse(st, SOTTO_UNSUPPORTED, "the sequence was saved by another model");
     st->n_tokens = load_u32(h + 24), st->n_cached = load_u32(h + 28), st->total = load_u64(h + 32);
     if (st->n_tokens > m->options.context)
-        return refuse(st, SOTTO_CONTEXT_FULL, "the saved sequence is longer than the model's context");
+        return refuse(st, SOTTO_CONTEXT_FULL,
+                      "the saved sequence is longer than the model's context");
     if (st->n_cached > st->n_tokens || st->total != size_of(&m->kv, st->n_tokens, st->n_cached))
         return refuse(st, SOTTO_FORMAT, "the header of the saved sequence contradicts itself");
     return SOTTO_OK;
@@ -254,7 +266,8 @@ static int take_pages(struct state *st) {
     st->where = IN_TOKENS; /* from here on a failure empties the sequence */
     empty(st->s);
     if (!kv_take(&st->m->kv, &st->s->kv, st->n_cached))
-        return refuse(st, SOTTO_CONTEXT_FULL, "the cache has not enough pages left for the saved sequence");
+        return refuse(st, SOTTO_CONTEXT_FULL,
+                      "the cache has not enough pages left for the saved sequence");
     st->where = IN_HEAD;
     return SOTTO_OK;
 }
@@ -262,7 +275,8 @@ static int take_pages(struct state *st) {
 static int check_tokens(struct state *st) {
     for (uint32_t i = 0; i < st->n_tokens; i++)
         if (st->s->tokens[i] >= st->m->hp.n_vocab)
-            return refuse(st, SOTTO_FORMAT, "the saved sequence has a token that the model does not");
+            return refuse(st, SOTTO_FORMAT,
+                          "the saved sequence has a token that the model does not");
     return SOTTO_OK;
 }
 
@@ -287,7 +301,9 @@ static int finish_run(struct state *st) {
 
 int state_write(struct state *st, const void *src, size_t n) {
     const uint8_t *from = src;
-    if (st->failed || !st->restore) return fail(&st->m->fail, SOTTO_EINVAL, st->at, "nothing can be written to this saved state");
+    if (st->failed || !st->restore)
+        return fail(&st->m->fail, SOTTO_EINVAL, st->at,
+                    "nothing can be written to this saved state");
     while (n) {
         if (st->done) {
             st->done = false;

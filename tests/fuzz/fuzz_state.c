@@ -1,6 +1,6 @@
-/* Saved states from arbitrary bytes, restored into a tiny model whose layers partly have a window. The first bytes
- * say how: as they come, or a state that was really saved with bytes of it changed; with right checksums, so that
- * what lies behind them is reached too. */
+/* Saved states from arbitrary bytes, restored into a tiny model whose layers partly have a window.
+ * The first bytes say how: as they come, or a state that was really saved with bytes of it changed;
+ * with right checksums, so that what lies behind them is reached too. */
 #include "../../tools/gguf_write.h"
 #include "../../tools/native_heap.h"
 #include "api/sotto.h"
@@ -52,8 +52,9 @@ static uint8_t *make_file(size_t *n) {
     tensor(&w, "token_embd.weight", 0, EMBD, VOCAB);
     tensor(&w, "output_norm.weight", 0, EMBD, 1);
     for (int i = 0; i < LAYERS; i++) {
-        static const char *const norms[] = {"blk.%d.attn_norm.weight", "blk.%d.post_attention_norm.weight",
-                                            "blk.%d.ffn_norm.weight", "blk.%d.post_ffw_norm.weight"};
+        static const char *const norms[] = {
+            "blk.%d.attn_norm.weight", "blk.%d.post_attention_norm.weight",
+            "blk.%d.ffn_norm.weight", "blk.%d.post_ffw_norm.weight"};
         for (int k = 0; k < 4; k++) tensor(&w, norms[k], i, EMBD, 1);
         tensor(&w, "blk.%d.attn_q.weight", i, EMBD, 32);
         tensor(&w, "blk.%d.attn_k.weight", i, EMBD, 16);
@@ -96,7 +97,8 @@ static void set_up(void) {
         struct sotto_options o = {.kv_type = kv, .batch = 32};
         struct fail f = {0};
         sotto_header *h = sotto_header_new(&heap.heap);
-        if (sotto_header_push(h, 0, file, n) || sotto_model_open(&model[kv], h, &pool, &o, &f)) abort();
+        if (sotto_header_push(h, 0, file, n) || sotto_model_open(&model[kv], h, &pool, &o, &f))
+            abort();
         for (uint64_t at = 0; at < n;) {
             size_t room;
             void *to = sotto_feed_target(model[kv], 0, at, &room);
@@ -107,9 +109,13 @@ static void set_up(void) {
         }
         sotto_seq *s;
         sotto_state *st;
-        if (sotto_seq_new(model[kv], &s) || evaluate(model[kv], s, HELD) || sotto_state_open(s, false, &st)) abort();
+        if (sotto_seq_new(model[kv], &s) || evaluate(model[kv], s, HELD) ||
+            sotto_state_open(s, false, &st))
+            abort();
         saved[kv] = malloc(saved_bytes[kv] = (size_t)sotto_state_bytes(s));
-        if (sotto_state_read(st, saved[kv], saved_bytes[kv]) != saved_bytes[kv] || sotto_state_close(st)) abort();
+        if (sotto_state_read(st, saved[kv], saved_bytes[kv]) != saved_bytes[kv] ||
+            sotto_state_close(st))
+            abort();
         sotto_seq_free(s);
     }
     free(file);
@@ -156,7 +162,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!rc && sotto_seq_length(s) + 8 < CONTEXT && evaluate(model[kv], s, 8)) abort();
     sotto_seq_free(s);
     /* whatever came, the whole cache is there for the next */
-    if (heap.heap.used != used || sotto_seq_new(model[kv], &s) || evaluate(model[kv], s, HELD)) abort();
+    if (heap.heap.used != used || sotto_seq_new(model[kv], &s) || evaluate(model[kv], s, HELD))
+        abort();
     sotto_seq_free(s);
     free(bytes);
     return 0;

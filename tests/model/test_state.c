@@ -1,5 +1,5 @@
-/* Saved states: taken up again they give the same bits, in any pieces; what is cut, damaged or another model's is
- * refused with a sentence and leaves nothing behind. */
+/* Saved states: taken up again they give the same bits, in any pieces; what is cut, damaged or
+ * another model's is refused with a sentence and leaves nothing behind. */
 #include "model/state.h"
 #include "model_case.h"
 
@@ -13,7 +13,8 @@ static struct saved save(sotto_model *m, sotto_seq *s, size_t step) {
     sotto_state *st;
     size_t at = 0;
     out.bytes = malloc(out.n + step);
-    if (!CHECK(sotto_state_open(s, false, &st) == SOTTO_OK, "%s", sotto_model_fail(m)->text)) exit(1);
+    if (!CHECK(sotto_state_open(s, false, &st) == SOTTO_OK, "%s", sotto_model_fail(m)->text))
+        exit(1);
     for (size_t n; (n = sotto_state_read(st, out.bytes + at, step)) > 0;) at += n;
     CHECK_EQ(at, out.n);
     CHECK_EQ(sotto_state_close(st), SOTTO_OK);
@@ -38,11 +39,13 @@ static sotto_seq *new_seq(sotto_model *m) {
     return s;
 }
 
-static void a_restored_sequence_goes_on_with_the_same_bits(const struct input *in, uint32_t kv_type, uint32_t n) {
+static void a_restored_sequence_goes_on_with_the_same_bits(const struct input *in, uint32_t kv_type,
+                                                           uint32_t n) {
     uint64_t want[1024] = {0}, got[1024] = {0};
     uint32_t tokens[1024], end = n + 40;
     for (uint32_t i = 0; i < end; i++) tokens[i] = in->tokens[i % in->n];
-    struct sotto_options o = {.kv_type = kv_type, .batch = 16, .context_length = end < in->n_ctx ? in->n_ctx : end};
+    struct sotto_options o = {
+        .kv_type = kv_type, .batch = 16, .context_length = end < in->n_ctx ? in->n_ctx : end};
     sotto_model *m = open_in(in, o);
     sotto_seq *s = new_seq(m);
     CHECK_EQ(evaluate(m, s, tokens, n, SOTTO_WANT_NONE, 0, NULL), SOTTO_OK);
@@ -55,10 +58,12 @@ static void a_restored_sequence_goes_on_with_the_same_bits(const struct input *i
         CHECK_EQ(sotto_seq_length(s), n);
         CHECK(!memcmp(sotto_seq_tokens(s), tokens, n * 4), "the tokens are others");
         CHECK_EQ(evaluate(m, s, tokens + n, 40, SOTTO_WANT_ALL, 0, got), SOTTO_OK);
-        CHECK(!memcmp(want + n, got + n, 40 * sizeof *got), "kv %u, %u tokens, round %d: other bits", kv_type, n, round);
+        CHECK(!memcmp(want + n, got + n, 40 * sizeof *got),
+              "kv %u, %u tokens, round %d: other bits", kv_type, n, round);
         struct saved again;
         sotto_seq_truncate(s, n);
-        if (!round && kv_type != SOTTO_KV_F32) { /* what lies behind its end does not get into a state */
+        if (!round &&
+            kv_type != SOTTO_KV_F32) { /* what lies behind its end does not get into a state */
             again = save(m, s, 4096);
             CHECK(again.n != a.n || !memcmp(a.bytes, again.bytes, a.n), "stale bytes in a state");
             free(again.bytes);
@@ -85,13 +90,14 @@ static void every_cut_and_every_wrong_byte_is_refused(const struct input *in) {
     struct saved a = save(m, s, 4096);
     for (size_t n = 0; n < a.n; n++) {
         int rc = restore(t, a.bytes, n, 4096);
-        CHECK(rc == SOTTO_TRUNCATED && sotto_seq_length(t) == 0, "cut at %zu of %zu: code %d", n, a.n, rc);
+        CHECK(rc == SOTTO_TRUNCATED && sotto_seq_length(t) == 0, "cut at %zu of %zu: code %d", n,
+              a.n, rc);
     }
     for (size_t i = 0; i < a.n; i++) {
         a.bytes[i] ^= (uint8_t)(1 + i * 7 % 255);
         int rc = restore(t, a.bytes, a.n, 4096);
-        CHECK((rc == SOTTO_FORMAT || rc == SOTTO_UNSUPPORTED || rc == SOTTO_CONTEXT_FULL) && sotto_seq_length(t) == 0 &&
-                  sotto_model_fail(m)->text[0],
+        CHECK((rc == SOTTO_FORMAT || rc == SOTTO_UNSUPPORTED || rc == SOTTO_CONTEXT_FULL) &&
+                  sotto_seq_length(t) == 0 && sotto_model_fail(m)->text[0],
               "byte %zu wrong: code %d", i, rc);
         a.bytes[i] ^= (uint8_t)(1 + i * 7 % 255);
     }
@@ -100,7 +106,8 @@ static void every_cut_and_every_wrong_byte_is_refused(const struct input *in) {
     CHECK_EQ(restore(t, longer, a.n + 1, a.n + 1), SOTTO_FORMAT);
     CHECK_EQ(restore(t, longer, a.n + 1, a.n), SOTTO_FORMAT);
     CHECK_EQ(sotto_seq_length(t), 0);
-    /* a header that is refused leaves the sequence as it was; the cache is whole after all of this */
+    /* a header that is refused leaves the sequence as it was; the cache is whole after all of this
+     */
     uint64_t want[8] = {0}, got[8] = {0};
     CHECK_EQ(restore(s, a.bytes, 20, 20), SOTTO_TRUNCATED);
     CHECK_EQ(sotto_seq_length(s), 5);
@@ -112,18 +119,21 @@ static void every_cut_and_every_wrong_byte_is_refused(const struct input *in) {
     sotto_model_close(m);
 }
 
-static void other_models_and_options_are_refused(const struct input *in, const struct input *other) {
+static void other_models_and_options_are_refused(const struct input *in,
+                                                 const struct input *other) {
     sotto_model *m = open_in(in, (struct sotto_options){0});
     sotto_seq *s = new_seq(m);
     CHECK_EQ(evaluate(m, s, in->tokens, 9, SOTTO_WANT_NONE, 0, NULL), SOTTO_OK);
     struct saved a = save(m, s, 4096);
     sotto_model_close(m);
-    const struct sotto_options options[] = {{.kv_type = SOTTO_KV_F32}, {.arithmetic = SOTTO_EXACT}, {.context_length = 8}};
+    const struct sotto_options options[] = {
+        {.kv_type = SOTTO_KV_F32}, {.arithmetic = SOTTO_EXACT}, {.context_length = 8}};
     for (size_t i = 0; i < 3; i++) {
         m = open_in(in, options[i]);
         s = new_seq(m);
         CHECK_EQ(restore(s, a.bytes, a.n, 4096), i < 2 ? SOTTO_UNSUPPORTED : SOTTO_CONTEXT_FULL);
-        CHECK(strstr(sotto_model_fail(m)->text, i < 2 ? "kind of cache" : "context"), "%s", sotto_model_fail(m)->text);
+        CHECK(strstr(sotto_model_fail(m)->text, i < 2 ? "kind of cache" : "context"), "%s",
+              sotto_model_fail(m)->text);
         sotto_model_close(m);
     }
     m = open_in(other, (struct sotto_options){0});
