@@ -5,7 +5,7 @@
 #include "../../tools/native_heap.h"
 #include "api/sotto.h"
 #include "base/bytes.h"
-#include "model/state.h"
+#include "model/saved.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,9 +123,9 @@ static void set_up(void) {
 
 static void seal(uint8_t *bytes, size_t n) {
     uint64_t h;
-    if (n < STATE_HEAD + STATE_TAIL) return;
-    h = state_hash(bytes, 40), memcpy(bytes + 40, &h, 8);
-    h = state_hash(bytes, n - STATE_TAIL), memcpy(bytes + n - STATE_TAIL, &h, 8);
+    if (n < SAVED_HEAD + SAVED_TAIL) return;
+    h = saved_hash(bytes, 40), memcpy(bytes + 40, &h, 8);
+    h = saved_hash(bytes, n - SAVED_TAIL), memcpy(bytes + n - SAVED_TAIL, &h, 8);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -141,7 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         memcpy(bytes, saved[kv], n);
         for (size_t i = 2; i + 3 <= size; i += 3) {
             size_t at = load_u16(data + i);
-            bytes[i % 2 ? at % n : at % (STATE_HEAD + HELD * 4)] ^= data[i + 2];
+            bytes[i % 2 ? at % n : at % (SAVED_HEAD + HELD * 4)] ^= data[i + 2];
         }
         if (data[1] & 1) n -= data[1];
     } else if (n) {

@@ -1,15 +1,15 @@
 /* Saved states: taken up again they give the same bits, in any pieces; what is cut, damaged or
  * another model's is refused with a sentence and leaves nothing behind. */
-#include "model/state.h"
+#include "model/saved.h"
 #include "model_case.h"
 
-struct saved {
+struct blob {
     uint8_t *bytes;
     size_t n;
 };
 
-static struct saved save(sotto_model *m, sotto_seq *s, size_t step) {
-    struct saved out = {.n = (size_t)sotto_state_bytes(s)};
+static struct blob save(sotto_model *m, sotto_seq *s, size_t step) {
+    struct blob out = {.n = (size_t)sotto_state_bytes(s)};
     sotto_state *st;
     size_t at = 0;
     out.bytes = malloc(out.n + step);
@@ -49,7 +49,7 @@ static void a_restored_sequence_goes_on_with_the_same_bits(const struct input *i
     sotto_model *m = open_in(in, o);
     sotto_seq *s = new_seq(m);
     CHECK_EQ(evaluate(m, s, tokens, n, SOTTO_WANT_NONE, 0, NULL), SOTTO_OK);
-    struct saved a = save(m, s, 1000), b = save(m, s, 7);
+    struct blob a = save(m, s, 1000), b = save(m, s, 7);
     CHECK(a.n == b.n && !memcmp(a.bytes, b.bytes, a.n), "the pieces it is read in change a state");
     CHECK_EQ(evaluate(m, s, tokens + n, 40, SOTTO_WANT_ALL, 0, want), SOTTO_OK);
     /* into the sequence itself, and into another model with another context */
@@ -60,7 +60,7 @@ static void a_restored_sequence_goes_on_with_the_same_bits(const struct input *i
         CHECK_EQ(evaluate(m, s, tokens + n, 40, SOTTO_WANT_ALL, 0, got), SOTTO_OK);
         CHECK(!memcmp(want + n, got + n, 40 * sizeof *got),
               "kv %u, %u tokens, round %d: other bits", kv_type, n, round);
-        struct saved again;
+        struct blob again;
         sotto_seq_truncate(s, n);
         if (!round &&
             kv_type != SOTTO_KV_F32) { /* what lies behind its end does not get into a state */
@@ -75,8 +75,8 @@ static void a_restored_sequence_goes_on_with_the_same_bits(const struct input *i
         memset(got, 0, sizeof got);
     }
     /* and an empty one */
-    struct saved none = save(m, s, 64);
-    CHECK_EQ(none.n, STATE_HEAD + STATE_TAIL);
+    struct blob none = save(m, s, 64);
+    CHECK_EQ(none.n, SAVED_HEAD + SAVED_TAIL);
     CHECK_EQ(restore(s, none.bytes, none.n, 1), SOTTO_OK);
     CHECK_EQ(sotto_seq_length(s), 0);
     free(a.bytes), free(b.bytes), free(none.bytes);
@@ -87,7 +87,7 @@ static void every_cut_and_every_wrong_byte_is_refused(const struct input *in) {
     sotto_model *m = open_in(in, (struct sotto_options){.n_sequences = 2});
     sotto_seq *s = new_seq(m), *t = new_seq(m);
     CHECK_EQ(evaluate(m, s, in->tokens, 5, SOTTO_WANT_NONE, 0, NULL), SOTTO_OK);
-    struct saved a = save(m, s, 4096);
+    struct blob a = save(m, s, 4096);
     for (size_t n = 0; n < a.n; n++) {
         int rc = restore(t, a.bytes, n, 4096);
         CHECK(rc == SOTTO_TRUNCATED && sotto_seq_length(t) == 0, "cut at %zu of %zu: code %d", n,
@@ -124,7 +124,7 @@ static void other_models_and_options_are_refused(const struct input *in,
     sotto_model *m = open_in(in, (struct sotto_options){0});
     sotto_seq *s = new_seq(m);
     CHECK_EQ(evaluate(m, s, in->tokens, 9, SOTTO_WANT_NONE, 0, NULL), SOTTO_OK);
-    struct saved a = save(m, s, 4096);
+    struct blob a = save(m, s, 4096);
     sotto_model_close(m);
     const struct sotto_options options[] = {
         {.kv_type = SOTTO_KV_F32}, {.arithmetic = SOTTO_EXACT}, {.context_length = 8}};
@@ -164,7 +164,7 @@ static void pages_come_back(const struct input *in) {
     uint32_t tokens[128];
     for (uint32_t i = 0; i < 128; i++) tokens[i] = in->tokens[i % in->n];
     CHECK_EQ(evaluate(m, s, tokens, 100, SOTTO_WANT_NONE, 0, NULL), SOTTO_OK);
-    struct saved a = save(m, s, 4096);
+    struct blob a = save(m, s, 4096);
     CHECK_EQ(restore(t, a.bytes, a.n, 4096), SOTTO_CONTEXT_FULL);
     CHECK_EQ(sotto_seq_length(t), 0);
     for (int i = 0; i < 10; i++) CHECK_EQ(restore(s, a.bytes, a.n - 1, 4096), SOTTO_TRUNCATED);

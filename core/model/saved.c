@@ -1,4 +1,4 @@
-#include "model/state.h"
+#include "model/saved.h"
 #include "base/bytes.h"
 #include <string.h>
 
@@ -30,13 +30,13 @@ static uint64_t hash_end(const struct hash *h) {
     return v ^ v >> 29;
 }
 
-uint64_t state_hash(const void *bytes, size_t n) {
+uint64_t saved_hash(const void *bytes, size_t n) {
     struct hash h = {0};
     hash_add(&h, bytes, n);
     return hash_end(&h);
 }
 
-uint64_t state_fingerprint(const struct model *m) {
+uint64_t saved_fingerprint(const struct model *m) {
     const struct hparams *hp = &m->hp;
     struct hash h = {0};
     /* LongRoPE rotates by other factors where the context is long (model_describe) */
@@ -57,7 +57,7 @@ uint64_t state_fingerprint(const struct model *m) {
  */
 
 static uint64_t size_of(const struct kv *kv, uint32_t n_tokens, uint32_t n_cached) {
-    uint64_t sum = STATE_HEAD + STATE_TAIL + (uint64_t)n_tokens * 4;
+    uint64_t sum = SAVED_HEAD + SAVED_TAIL + (uint64_t)n_tokens * 4;
     for (uint32_t g = 0; g < kv->n_groups; g++) {
         uint64_t rows = n_cached - (uint64_t)kv_first_page(&kv->groups[g], n_cached) * KV_PAGE;
         sum += kv->groups[g].page_bytes / KV_PAGE * rows;
@@ -65,11 +65,11 @@ static uint64_t size_of(const struct kv *kv, uint32_t n_tokens, uint32_t n_cache
     return sum;
 }
 
-uint64_t state_bytes(const struct seq *s) {
+uint64_t saved_bytes(const struct seq *s) {
     return size_of(&s->model->kv, s->n_tokens, s->n_cached);
 }
 
-struct state {
+struct saved {
     struct model *m;
     struct seq *s;
     bool restore, done;
@@ -77,7 +77,7 @@ struct state {
     uint32_t n_tokens, n_cached;
     uint64_t at, total, fingerprint;
     struct hash hash;
-    uint8_t head[STATE_HEAD], tail[STATE_TAIL];
+    uint8_t head[SAVED_HEAD], tail[SAVED_TAIL];
     /* The run under way: bytes of it done, and its place. */
     size_t done_bytes;
     uint32_t group, page, layer, part; /* part: head of K, then head of V */
@@ -85,7 +85,7 @@ struct state {
 };
 
 /* Goes to the first page of the first group, from st->group on, that has any. */
-static void enter_group(struct state *st) {
+static void enter_group(struct saved *st) {
     const struct kv *kv = &st->m->kv;
     for (; st->group < kv->n_groups; st->group++) {
         st->page = kv_first_page(&kv->groups[st->group], st->n_cached);
@@ -95,27 +95,27 @@ static void enter_group(struct state *st) {
 }
 
 /* To the next layer that has a part in the run's page. */
-static void skip_layers(struct state *st) {
+static void skip_layers(struct saved *st) {
     const struct kv *kv = &st->m->kv;
     while (st->layer < kv->n_layers &&
            (kv->layers[st->layer].group != st->group || !st->m->hp.layers[st->layer].n_kv_head))
         st->layer++;
 }
 
-static bool whole_page(const struct state *st) {
+static bool whole_page(const struct saved *st) {
     return st->n_cached - st->page * KV_PAGE >= KV_PAGE;
 }
 
 /* The run under way, NULL where there is none. */
-static uint8_t *run_of(struct state *st, size_t *n) {
+static uint8_t *run_of(struct saved *st, size_t *n) {
     const struct kv *kv = &st->m->kv;
     switch (st->where) {
     case IN_HEAD:
-        return *n = STATE_HEAD, st->head;
+        return *n = SAVED_HEAD, st->head;
     case IN_TOKENS:
         return *n = (size_t)st->n_tokens * 4, (uint8_t *)st->s->tokens;
     case IN_TAIL:
-        return *n = STATE_TAIL, st->tail;
+        return *n = SAVED_TAIL, st->tail;
     case AT_END:
         return NULL;
     case IN_CACHE:
@@ -134,7 +134,7 @@ static uint8_t *run_of(struct state *st, size_t *n) {
 }
 
 /* To the run behind the one that is done. */
-static void next_run(struct state *st) {
+static void next_run(struct saved *st) {
     st->done_bytes = 0;
     if (st->where == IN_HEAD)
         st->where = IN_TOKENS;
@@ -171,40 +171,40 @@ static uint32_t kind_of(const struct model *m) {
     return (uint32_t)m->options.kv_type | (uint32_t)m->options.exact << 8;
 }
 
-static void make_head(struct state *st) {
+static void make_head(struct saved *st) {
     st->n_tokens = st->s->n_tokens, st->n_cached = st->s->n_cached;
-    st->total = state_bytes(st->s);
+    st->total = saved_bytes(st->s);
     memcpy(st->head, "SOTTOSEQ", 8);
-    put_u32(st->head + 8, STATE_VERSION);
+    put_u32(st->head + 8, SAVED_VERSION);
     put_u32(st->head + 12, kind_of(st->m));
     put_u64(st->head + 16, st->fingerprint);
     put_u32(st->head + 24, st->n_tokens);
     put_u32(st->head + 28, st->n_cached);
     put_u64(st->head + 32, st->total);
-    put_u64(st->head + 40, state_hash(st->head, 40));
+    put_u64(st->head + 40, saved_hash(st->head, 40));
 }
 
-int state_open(struct state **out, struct seq *s, bool restore) {
+int saved_open(struct saved **out, struct seq *s, bool restore) {
     struct model *m = s->model;
     *out = NULL;
     if (!word_load(&m->feed.ready))
         return fail(&m->fail, SOTTO_NOT_READY, FAIL_NOWHERE, "weights are missing");
-    struct state *st = HEAP_ZERO(m->heap, struct state, 1);
+    struct saved *st = HEAP_ZERO(m->heap, struct saved, 1);
     if (!st) return fail(&m->fail, SOTTO_MEMORY, FAIL_NOWHERE, "no memory for a saved state");
     st->m = m, st->s = s, st->restore = restore;
-    st->fingerprint = state_fingerprint(m);
+    st->fingerprint = saved_fingerprint(m);
     if (!restore) make_head(st);
     *out = st;
     return SOTTO_OK;
 }
 
-static bool change(struct state *st) { /* of the sequence, meanwhile */
+static bool change(struct saved *st) { /* of the sequence, meanwhile */
     const struct seq *s = st->s;
     return !s->open || s->n_tokens != (st->restore ? 0 : st->n_tokens) ||
            s->n_cached != (st->restore ? 0 : st->n_cached);
 }
 
-size_t state_read(struct state *st, void *dst, size_t n) {
+size_t saved_read(struct saved *st, void *dst, size_t n) {
     uint8_t *to = dst;
     while (n && !st->restore && st->where != AT_END && !change(st)) {
         size_t size = 0;
@@ -229,22 +229,22 @@ static void empty(struct seq *s) {
 }
 
 /* A failure at the place that was reached; the sequence is emptied where it was touched. */
-static int refuse(struct state *st, int code, const char *text) {
+static int refuse(struct saved *st, int code, const char *text) {
     st->failed = code;
     if (st->where != IN_HEAD) empty(st->s);
     return fail(&st->m->fail, code, st->at, "%s", text);
 }
 
-static int read_head(struct state *st) {
+static int read_head(struct saved *st) {
     const struct model *m = st->m;
     const uint8_t *h = st->head;
     uint32_t kind = load_u32(h + 12);
     if (memcmp(h, "SOTTOSEQ", 8))
         return refuse(st, SOTTO_FORMAT, "these bytes are no saved sequence");
-    if (load_u32(h + 8) != STATE_VERSION)
+    if (load_u32(h + 8) != SAVED_VERSION)
         return refuse(st, SOTTO_UNSUPPORTED,
                       "the saved sequence has a version that this engine does not know");
-    if (load_u64(h + 40) != state_hash(h, 40))
+    if (load_u64(h + 40) != saved_hash(h, 40))
         return refuse(st, SOTTO_FORMAT, "the header of the saved sequence is damaged");
     if (kind != kind_of(m))
         return refuse(st, SOTTO_UNSUPPORTED,
@@ -262,7 +262,7 @@ static int read_head(struct state *st) {
 }
 
 /* Empties the sequence and takes the pages that the cache will be written to. */
-static int take_pages(struct state *st) {
+static int take_pages(struct saved *st) {
     st->where = IN_TOKENS; /* from here on a failure empties the sequence */
     empty(st->s);
     if (!kv_take(&st->m->kv, &st->s->kv, st->n_cached))
@@ -272,7 +272,7 @@ static int take_pages(struct state *st) {
     return SOTTO_OK;
 }
 
-static int check_tokens(struct state *st) {
+static int check_tokens(struct saved *st) {
     for (uint32_t i = 0; i < st->n_tokens; i++)
         if (st->s->tokens[i] >= st->m->hp.n_vocab)
             return refuse(st, SOTTO_FORMAT,
@@ -281,7 +281,7 @@ static int check_tokens(struct state *st) {
 }
 
 /* After a run is complete: what it means. */
-static int finish_run(struct state *st) {
+static int finish_run(struct saved *st) {
     int rc = SOTTO_OK;
     if (st->where == IN_HEAD) {
         rc = read_head(st);
@@ -299,7 +299,7 @@ static int finish_run(struct state *st) {
     return SOTTO_OK;
 }
 
-int state_write(struct state *st, const void *src, size_t n) {
+int saved_write(struct saved *st, const void *src, size_t n) {
     const uint8_t *from = src;
     if (st->failed || !st->restore)
         return fail(&st->m->fail, SOTTO_EINVAL, st->at,
@@ -325,14 +325,14 @@ int state_write(struct state *st, const void *src, size_t n) {
     return st->done ? SOTTO_OK : SOTTO_MORE;
 }
 
-int state_close(struct state *st) {
+int saved_close(struct saved *st) {
     struct model *m = st->m;
     int rc = st->failed;
     if (!rc && !st->done) {
         uint64_t at = st->at, total = st->total;
         if (st->restore && st->where != IN_HEAD) empty(st->s);
         rc = fail(&m->fail, SOTTO_TRUNCATED, at, "the saved sequence ends after %llu of %llu bytes",
-                  (unsigned long long)at, (unsigned long long)(total ? total : STATE_HEAD));
+                  (unsigned long long)at, (unsigned long long)(total ? total : SAVED_HEAD));
     }
     HEAP_FREE(m->heap, st, 1);
     return rc;
