@@ -13,6 +13,7 @@ static void fill_page(const struct model *m, uint32_t g, uint8_t *page) {
         if (l->group != g) continue;
         for (uint32_t n = 0; n < 2 * h->n_kv_head * KV_PAGE; n++) {
             bool v = n >= h->n_kv_head * KV_PAGE;
+            if (v && l->v_at == l->k_at) continue; /* values are a part of the keys */
             uint32_t dim = v ? h->dim_v : h->dim_k, at = v ? n - h->n_kv_head * KV_PAGE : n;
             for (uint32_t d = 0; d < dim; d++) {
                 state = state * 1664525 + 1013904223;

@@ -80,6 +80,7 @@ struct saved {
     uint8_t head[SAVED_HEAD], tail[SAVED_TAIL];
     /* The run under way: bytes of it done, and its place. */
     size_t done_bytes;
+    uint64_t covered;                  /* bytes of the last page's layout */
     uint32_t group, page, layer, part; /* part: head of K, then head of V */
     enum { IN_HEAD, IN_TOKENS, IN_CACHE, IN_TAIL, AT_END } where;
 };
@@ -94,12 +95,25 @@ static void enter_group(struct saved *st) {
     st->where = IN_TAIL;
 }
 
-/* To the next layer that has a part in the run's page. */
-static void skip_layers(struct saved *st) {
+/* Where the rows of the run's head begin in their page, and the bytes of one row. */
+static uint64_t rows_of(const struct saved *st, size_t *row) {
+    const struct kv_layer *l = &st->m->kv.layers[st->layer];
+    uint32_t heads = st->m->hp.layers[st->layer].n_kv_head;
+    bool v = st->part >= heads;
+    *row = v ? l->v_row : l->k_row;
+    return (v ? l->v_at : l->k_at) + (uint64_t)(st->part - (v ? heads : 0)) * KV_PAGE * *row;
+}
+
+/* From the run's head on, to the next whose rows are not behind what was covered: layers of other
+ * groups have none in this page, and layers may share theirs. */
+static void next_rows(struct saved *st) {
     const struct kv *kv = &st->m->kv;
-    while (st->layer < kv->n_layers &&
-           (kv->layers[st->layer].group != st->group || !st->m->hp.layers[st->layer].n_kv_head))
-        st->layer++;
+    for (; st->layer < kv->n_layers; st->layer++, st->part = 0) {
+        if (kv->layers[st->layer].group != st->group) continue;
+        size_t row;
+        for (; st->part < 2 * st->m->hp.layers[st->layer].n_kv_head; st->part++)
+            if (rows_of(st, &row) >= st->covered) return;
+    }
 }
 
 static bool whole_page(const struct saved *st) {
@@ -125,12 +139,10 @@ static uint8_t *run_of(struct saved *st, size_t *n) {
     if (page == KV_NO_PAGE) return NULL; /* the sequence changed */
     uint8_t *at = kv_page(kv, st->group, page);
     if (whole_page(st)) return *n = (size_t)kv->groups[st->group].page_bytes, at;
-    const struct kv_layer *l = &kv->layers[st->layer];
-    uint32_t heads = st->m->hp.layers[st->layer].n_kv_head;
-    bool v = st->part >= heads;
-    size_t row = v ? l->v_row : l->k_row;
+    size_t row;
+    at += rows_of(st, &row);
     *n = (st->n_cached - st->page * KV_PAGE) * row;
-    return at + (v ? l->v_at : l->k_at) + (size_t)(st->part - (v ? heads : 0)) * KV_PAGE * row;
+    return at;
 }
 
 /* To the run behind the one that is done. */
@@ -141,21 +153,21 @@ static void next_run(struct saved *st) {
     else if (st->where == IN_TAIL)
         st->where = AT_END;
     else if (st->where == IN_TOKENS) {
-        st->where = IN_CACHE, st->group = st->layer = st->part = 0;
+        st->where = IN_CACHE, st->group = 0;
         enter_group(st);
-        skip_layers(st);
     } else if (whole_page(st)) {
         if (++st->page * KV_PAGE >= st->n_cached) st->group++, enter_group(st);
-        st->layer = 0;
-        skip_layers(st);
-    } else if (++st->part == st->m->hp.layers[st->layer].n_kv_head * 2) {
-        st->part = 0, st->layer++;
-        skip_layers(st);
+    } else {
+        size_t row;
+        st->covered = rows_of(st, &row) + KV_PAGE * row;
+        st->part++;
+        next_rows(st);
         if (st->layer < st->m->kv.n_layers) return;
-        st->layer = 0, st->group++;
-        enter_group(st);
-        skip_layers(st);
+        st->group++, enter_group(st);
     }
+    if (st->where != IN_CACHE) return;
+    st->covered = 0, st->layer = st->part = 0;
+    next_rows(st);
 }
 
 /* ---- saving and restoring ---------------------------------------------------------------------
