@@ -190,6 +190,28 @@ static void pages_come_back(const struct input *in) {
     sotto_model_close(m);
 }
 
+/* Other kinds of caches, where the engine has them: recurrent states, latent attention, shared
+ * layers. */
+static void other_caches_come_back_too(const char *cases) {
+    static const char *const names[] = {"mamba",  "mamba2",    "jamba",      "granitehybrid",
+                                        "lfm2",   "falcon-h1", "nemotron_h", "deepseek2-mla-yarn",
+                                        "gemma4", "gpt-oss"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct input in = load(cases, "arch", names[i]);
+        sotto_header *h = in.tokens ? sotto_header_new(&heap.heap) : NULL;
+        struct sotto_options o = {0};
+        if (h && !sotto_header_push(h, 0, in.file.data, in.file.size) &&
+            sotto_header_memory(h, &o)) {
+            a_restored_sequence_goes_on_with_the_same_bits(&in, SOTTO_KV_F16, 10);
+            a_restored_sequence_goes_on_with_the_same_bits(&in, SOTTO_KV_Q8_0, 130);
+            every_cut_and_every_wrong_byte_is_refused(&in);
+        } else if (h)
+            check_skip("%s: %s", names[i], sotto_header_fail(h)->text);
+        sotto_header_free(h);
+        unload(&in);
+    }
+}
+
 int main(int argc, char **argv) {
     native_heap_init(&heap);
     pool_init(&pool);
@@ -208,6 +230,7 @@ int main(int argc, char **argv) {
         other_models_and_options_are_refused(&in, &windowed);
         pages_come_back(&in);
     }
+    if (cases) other_caches_come_back_too(cases);
     unload(&in), unload(&windowed);
     CHECK_EQ(heap.heap.used, 0);
     return check_done();
