@@ -14,8 +14,8 @@ enum { EMBD = 32, VOCAB = 16, LAYERS = 2, CONTEXT = 192, HELD = 150 };
 static struct native_heap heap;
 static struct pool pool;
 static sotto_model *model[3]; /* by kv type */
-static uint8_t *saved[3];
-static size_t saved_bytes[3];
+static uint8_t *kept[3];
+static size_t kept_bytes[3];
 
 static void tensor(struct gguf_out *w, const char *format, int layer, uint64_t k, uint64_t rows) {
     char name[64];
@@ -112,8 +112,8 @@ static void set_up(void) {
         if (sotto_seq_new(model[kv], &s) || evaluate(model[kv], s, HELD) ||
             sotto_state_open(s, false, &st))
             abort();
-        saved[kv] = malloc(saved_bytes[kv] = (size_t)sotto_state_bytes(s));
-        if (sotto_state_read(st, saved[kv], saved_bytes[kv]) != saved_bytes[kv] ||
+        kept[kv] = malloc(kept_bytes[kv] = (size_t)sotto_state_bytes(s));
+        if (sotto_state_read(st, kept[kv], kept_bytes[kv]) != kept_bytes[kv] ||
             sotto_state_close(st))
             abort();
         sotto_seq_free(s);
@@ -135,10 +135,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 2) return 0;
     uint32_t kv = data[0] % 3, step = data[1] ? data[1] * 16u : 1;
     bool changed = data[0] & 4, sealed = data[0] & 8, known = data[0] & 16;
-    size_t n = changed ? saved_bytes[kv] : size - 2;
+    size_t n = changed ? kept_bytes[kv] : size - 2;
     uint8_t *bytes = malloc(n ? n : 1);
     if (changed) { /* each three bytes of input: a place and a value */
-        memcpy(bytes, saved[kv], n);
+        memcpy(bytes, kept[kv], n);
         for (size_t i = 2; i + 3 <= size; i += 3) {
             size_t at = load_u16(data + i);
             bytes[i % 2 ? at % n : at % (SAVED_HEAD + HELD * 4)] ^= data[i + 2];
@@ -146,7 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (data[1] & 1) n -= data[1];
     } else if (n) {
         memcpy(bytes, data + 2, n);
-        if (known && n >= 24) memcpy(bytes, saved[kv], 24);
+        if (known && n >= 24) memcpy(bytes, kept[kv], 24);
     }
     if (sealed) seal(bytes, n);
     size_t used = heap.heap.used;
