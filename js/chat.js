@@ -1,5 +1,7 @@
 import { checkOptions, invalid, SottoError } from './errors.js';
 import { SAMPLING_OPTIONS } from './model.js';
+import { pack, unpack } from './saved.js';
+import { saveSequence, toBytes } from './sequence.js';
 
 /**
  * @typedef {object} Message
@@ -109,6 +111,36 @@ export class Chat {
     yield* this.#answer(options);
   }
 
+  /**
+   * The conversation with what the model holds of it, as bytes for `restore`.
+   * @param {{signal?: AbortSignal}} [options]
+   * @returns {Promise<Uint8Array>}
+   */
+  async save(options = {}) {
+    checkOptions(options, ['signal'], 'save');
+    this.#check({});
+    const { text, ids, marks } = this.#trace;
+    const plain = { messages: this.#messages, from: this.#from, text, ids: Array.from(ids), marks };
+    return pack(plain, await saveSequence(this.#model, this.#sequence, options.signal));
+  }
+
+  /**
+   * Goes on with a conversation that this model saved, instead of this one; nothing is evaluated again.
+   * @param {Uint8Array | ArrayBuffer} bytes
+   * @param {{signal?: AbortSignal}} [options]
+   */
+  async restore(bytes, options = {}) {
+    checkOptions(options, ['signal'], 'restore');
+    this.#check({});
+    const { plain, state } = unpack(toBytes(bytes));
+    this.#trace = { text: '', ids: new Uint32Array(0), marks: [] };
+    await this.#model._call('seqRestore', [this.#sequence, state, true], options);
+    const { messages, from, ...trace } = plain;
+    this.#messages = messages;
+    this.#from = from;
+    this.#trace = { ...trace, ids: Uint32Array.from(trace.ids) };
+  }
+
   /** Gives the conversation's cache back. */
   async close() {
     if (this.#closed) return;
@@ -185,6 +217,25 @@ export class Chat {
   }
 
   /**
+   * Tokens of the system prompt, which a context shift keeps.
+   * @param {ChatTurnOptions} options
+   * @param {Trace} prompt
+   */
+  async #head(options, prompt) {
+    if (this.#messages[0]?.role !== 'system') return undefined;
+    const variables = { ...this.#variables, ...options.variables };
+    try {
+      const text = await this.#model.applyChatTemplate(this.#messages.slice(0, 1), variables);
+      const ids = await this.#model._call('tokenizePrompt', [text, true]);
+      let n = 0;
+      while (n < ids.length && ids[n] === prompt.ids[n]) n++;
+      return Math.min(n, this.#model.info.contextLength >> 1);
+    } catch {
+      return undefined; /* a template that wants more than a system prompt */
+    }
+  }
+
+  /**
    * @param {ChatTurnOptions} [options]
    * @returns {AsyncGenerator<import('./model.js').Part, void, void>}
    */
@@ -201,6 +252,7 @@ export class Chat {
       const raw = { text: '', ids: [], whole: false };
       let first = this.#from > before;
       this.#trace = prompt;
+      if (sampling.contextShift === true) sampling.contextShift = { keep: await this.#head(options, prompt) };
       for await (const part of this.#model._generate(this.#sequence, prompt.ids, prompt.text, sampling, raw)) {
         said = true;
         if (part.channel === 'reasoning') reasoning += part.text;

@@ -8,12 +8,14 @@
  */
 import { Client } from './client.js';
 import { checkNumber, checkOptions, invalid, SottoError, unsupported } from './errors.js';
+import { estimate } from './estimate.js';
 import { hasFiles, within } from './host.js';
 import { Model } from './model.js';
 import { toParts, transferOf } from './source.js';
 import { holdCache } from './store.js';
 
 export { cachedModels, deleteCachedModel } from './cached.js';
+export { decodeSpeed } from './estimate.js';
 export { SottoError };
 
 /** How long an aborted download may take to put what it got on disk. */
@@ -193,11 +195,12 @@ export async function loadModel(source, options = {}) {
 /**
  * Reads only the header: what the model is, whether it can run here and what it takes.
  * @param {import('./source.js').Source} source
- * @param {LoadOptions} [options] those of loadModel
+ * @param {LoadOptions & {machine?: {stream_gbs: number, dot_gmacs: number}}} [options] those of loadModel; machine:
+ *   what measureMachine gave, for an `estimate` of the speed
  * @returns {Promise<import('./info.js').ModelInfo>}
  */
 export async function inspectModel(source, options = {}) {
-  checkOptions(options, SHARED_OPTIONS, 'inspectModel');
+  checkOptions(options, [...SHARED_OPTIONS, 'machine'], 'inspectModel');
   const { client, result } = await open(
     source,
     options,
@@ -206,6 +209,7 @@ export async function inspectModel(source, options = {}) {
     () => true,
   );
   client.close(new SottoError('SOTTO_CLOSED', 'The inspection is over.'));
+  if (options.machine && result.cost) result.estimate = estimate(result, options.machine);
   return result;
 }
 

@@ -25,11 +25,20 @@
  * @property {number} batch prompt tokens evaluated at once
  * @property {'f16' | 'f32' | 'q8_0'} kvType
  * @property {'fast' | 'exact'} arithmetic
+ * @property {{bytes: number, macs: number, output: number, attention: [number, number][]}} cost of a token: bytes of
+ *   weights read, multiply-adds of its matrices and of the output matrix, and of attention for each position it
+ *   sees: by window (0: sees all)
+ * @property {Estimate} [estimate] inspectModel with a measured `machine`
  * @property {Memory} memory
  * @property {boolean} [fits] inspectModel: whether that is within what WebAssembly can address
  * @property {'simd' | 'relaxed'} variant of the engine
  * @property {number} threads
  * @property {{stored: boolean, reason?: string}} [cache] whether the file is kept for the next time, or why not
+ *
+ * @typedef {object} Estimate on one thread of the machine that was measured
+ * @property {number} decodeTokensPerSecond at little context
+ * @property {number} prefillTokensPerSecond of a prompt of 256 tokens
+ * @property {number} prefillSeconds to fill the whole context
  *
  * @typedef {object} Memory
  * @property {number} weights

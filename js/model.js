@@ -20,7 +20,11 @@ export const SAMPLING_OPTIONS = Object.freeze([
   'signal',
   'onProgress',
   'ignoreEog',
+  'contextShift',
 ]);
+
+/** First tokens that attention rests on (StreamingLLM found four enough). */
+const SINKS = 4;
 
 /** A loaded model. Made by loadModel. */
 export class Model {
@@ -151,10 +155,16 @@ export class Model {
     let channel = 'answer';
     /** @type {number[]} */
     let tokens = [];
+    let shifted = 0;
+    const tell = (/** @type {any} */ part) => {
+      if (shifted) part.shifted = shifted;
+      shifted = 0;
+      return part;
+    };
     const split = function* (/** @type {string} */ piece, /** @type {boolean} */ last) {
       for (const one of splitter.push(piece, last)) {
         channel = one.channel;
-        yield { text: one.text, tokens, channel };
+        yield tell({ text: one.text, tokens, channel });
         tokens = [];
       }
     };
@@ -165,6 +175,7 @@ export class Model {
           options.onProgress?.({ phase: 'prefill', loaded: value.prefill[0], total: value.prefill[1] });
           continue;
         }
+        if (value.shifted) shifted += value.shifted;
         tokens.push(...value.ids);
         if (raw) {
           raw.text += value.text;
@@ -178,7 +189,7 @@ export class Model {
         const last = parts.pop() ?? { text: '', tokens, channel };
         yield* parts;
         if (raw) raw.whole = value.eog || value.stats[0] === 2;
-        yield { ...last, ...finish(value) };
+        yield tell({ ...last, ...finish(value) });
         return;
       }
     } finally {
@@ -326,8 +337,19 @@ function generateArguments(options, own = {}) {
     Math.floor(seed / 2 ** 32),
     o.maxTokens ?? 0,
     o.ignoreEog ? 1 : 0,
+    shiftKeep(o.contextShift),
   ];
   return { params, stops };
+}
+
+/** Tokens that a context shift keeps, -1 for none. @param {unknown} shift */
+function shiftKeep(shift) {
+  if (shift === undefined || shift === false) return -1;
+  if (shift === true) return SINKS;
+  checkOptions(/** @type {any} */ (shift), ['keep'], 'contextShift');
+  const { keep = SINKS } = /** @type {any} */ (shift);
+  checkNumber('contextShift.keep', keep, { integer: true, max: 2 ** 31 });
+  return keep;
 }
 
 /**
@@ -376,6 +398,8 @@ function finish(value) {
  * @property {number} [seed] equal seeds give equal answers, on every device
  * @property {string | string[]} [stop] texts that end the answer and are not part of it
  * @property {AbortSignal} [signal]
+ * @property {boolean | {keep?: number}} [contextShift] instead of ending where the context is full: drops the oldest
+ *   tokens behind the first `keep` (default 4; a chat keeps its system prompt) and evaluates the rest again
  * @property {boolean} [ignoreEog] go on where the model would end (for measuring)
  * @property {(progress: {phase: 'prefill', loaded: number, total: number}) => void} [onProgress] tokens of the
  *   prompt evaluated so far
@@ -385,6 +409,7 @@ function finish(value) {
  * @property {number[]} tokens
  * @property {'answer' | 'reasoning'} channel
  * @property {number} [dropped] on the first part of a turn that had to forget: messages no longer seen
+ * @property {number} [shifted] on the first part after a context shift: tokens dropped by it
  * @property {'stop' | 'length' | 'abort'} [finishReason] on the last part, as the following
  * @property {{promptTokens: number, cachedTokens: number, completionTokens: number}} [usage]
  * @property {{prefillMs: number, decodeMs: number, firstTokenMs: number, prefillTokensPerSecond: number,

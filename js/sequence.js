@@ -1,6 +1,6 @@
-import { checkNumber, checkOptions, invalid, SottoError, unsupported } from './errors.js';
+import { checkNumber, checkOptions, invalid, SottoError } from './errors.js';
 
-/** A row of tokens with its cache: evaluate, fork, truncate. */
+/** A row of tokens with its cache: evaluate, fork, truncate, save. */
 export class Sequence {
   /** @type {import('./model.js').Model} */
   #model;
@@ -54,14 +54,30 @@ export class Sequence {
     await this.#model._call('seqTruncate', [this.#open(), n]);
   }
 
-  /** @returns {Promise<Uint8Array>} */
-  async save() {
-    throw unsupported('Saving a sequence is not supported yet.');
+  /** For measuring: n tokens, and a cache without meaning. @param {number} n */
+  async _fill(n) {
+    await this.#model._call('seqFill', [this.#open(), n]);
   }
 
-  /** @param {Uint8Array} _bytes */
-  async restore(_bytes) {
-    throw unsupported('Restoring a sequence is not supported yet.');
+  /**
+   * Its tokens and its cache as bytes, for `restore` by the same model, now or another day.
+   * @param {{signal?: AbortSignal}} [options]
+   * @returns {Promise<Uint8Array>}
+   */
+  async save(options = {}) {
+    checkOptions(options, ['signal'], 'save');
+    return saveSequence(this.#model, this.#open(), options.signal);
+  }
+
+  /**
+   * Takes up what `save` gave, instead of what it holds. Bytes of another model, another kvType or arithmetic are
+   * refused with SOTTO_UNSUPPORTED, damaged ones with SOTTO_FORMAT or SOTTO_TRUNCATED.
+   * @param {Uint8Array | ArrayBuffer} bytes
+   * @param {{signal?: AbortSignal}} [options]
+   */
+  async restore(bytes, options = {}) {
+    checkOptions(options, ['signal'], 'restore');
+    await this.#model._call('seqRestore', [this.#open(), toBytes(bytes)], options);
   }
 
   async close() {
@@ -86,4 +102,27 @@ export function toIds(ids) {
     if (!Number.isInteger(id) || id < 0 || id > 2 ** 32 - 1) throw invalid(`A token id is a whole number, not ${id}.`);
   }
   return Uint32Array.from(list);
+}
+
+/**
+ * @param {import('./model.js').Model} model
+ * @param {number} id
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Uint8Array>}
+ */
+export async function saveSequence(model, id, signal) {
+  /* Streamed, since parts are handed over without a copy. */
+  let bytes = new Uint8Array(0);
+  for await (const all of model._stream('seqSave', [id], signal)) bytes = all;
+  return bytes;
+}
+
+/**
+ * @param {unknown} bytes
+ * @returns {Uint8Array}
+ */
+export function toBytes(bytes) {
+  if (bytes instanceof ArrayBuffer) return new Uint8Array(bytes);
+  if (bytes instanceof Uint8Array) return bytes;
+  throw invalid('restore takes a Uint8Array or an ArrayBuffer.');
 }

@@ -203,7 +203,8 @@ static void fill(struct session *s, uint32_t *ids, uint32_t n) {
 static double measure(struct session *s, const uint32_t *ids, uint32_t n, uint32_t depth,
                       bool prompt) {
     double start;
-    if (model_failed(s, sotto_seq_truncate(s->seq, depth))) return -1;
+    /* the depth is filled in anew: going back behind a window would evaluate it */
+    if (model_failed(s, sotto_seq_fill(s->seq, depth))) return -1;
     start = clock_ms();
     if (prompt && !evaluate(s, ids, n, SOTTO_WANT_LAST, NULL, NULL)) return -1;
     for (uint32_t i = 0; !prompt && i < n; i++)
@@ -248,18 +249,15 @@ int command_bench(const struct options *o) {
     for (uint32_t i = 0; i < o->n_threads; i++) most = o->threads[i] > most ? o->threads[i] : most;
     longest = pp > tg ? pp : tg;
     if (!session_open(&s, o, o->depth + longest + 16, o->n_threads ? most : 0)) return 1;
-    ids = malloc(((size_t)o->depth + longest + 1) * sizeof *ids);
+    ids = malloc(((size_t)longest + 1) * sizeof *ids);
     ok = ids != NULL;
-    if (ok) {
-        fill(&s, ids, o->depth + longest);
-        if (o->depth) ok = evaluate(&s, ids, o->depth, SOTTO_WANT_NONE, NULL, NULL);
-    }
+    if (ok) fill(&s, ids, longest);
     for (uint32_t i = 0; ok && i < (o->n_threads ? o->n_threads : 1); i++) {
         if (o->n_threads)
             ok = session_threads(&s, o->threads[i] < s.pool.n_joined + 1 ? o->threads[i]
                                                                          : s.pool.n_joined + 1);
-        if (ok && pp) ok = bench_one(&s, ids + o->depth, pp, true);
-        if (ok && tg) ok = bench_one(&s, ids + o->depth, tg, false);
+        if (ok && pp) ok = bench_one(&s, ids, pp, true);
+        if (ok && tg) ok = bench_one(&s, ids, tg, false);
     }
     free(ids);
     session_close(&s);

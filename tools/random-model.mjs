@@ -24,6 +24,8 @@ import { addMixer, recurrentKeys } from './recurrent-tensors.mjs';
  * @property {number[]} [softcap] of attention and of the logits
  * @property {import('./recurrent-tensors.mjs').Recurrent} [ssm] recurrent layers @property {number[]} [attention] the
  *   layers that have it, where others are recurrent (absent with ssm: all have both; empty: none)
+ * @property {number[]} [experts] of each layer, and how many of them a token uses; ffn is the width of one
+ * @property {Record<string, number>} [scales] keys of their own
  * @property {number} [trainedContext] before LongRoPE: there are long and short factors
  */
 
@@ -34,6 +36,10 @@ export const shapes = {
   'tinyllama-1.1b': { arch: 'llama', embd: 2048, layers: 22, ffn: 5632, heads: 32, kvHeads: 4, headDim: 64, vocab: 32000, context: 2048, eps: 1e-5, ropeBase: 1e4 },
   'llama-3.2-1b': { arch: 'llama', embd: 2048, layers: 16, ffn: 8192, heads: 32, kvHeads: 8, headDim: 64, vocab: 128256, context: 131072, eps: 1e-5, ropeBase: 5e5, tied: true, ropeFactor: 32 },
   'llama-3.2-3b': { arch: 'llama', embd: 3072, layers: 28, ffn: 8192, heads: 24, kvHeads: 8, headDim: 128, vocab: 128256, context: 131072, eps: 1e-5, ropeBase: 5e5, tied: true, ropeFactor: 32 },
+  'smollm2-1.7b': { arch: 'llama', embd: 2048, layers: 24, ffn: 8192, heads: 32, kvHeads: 32, headDim: 64, vocab: 49152, context: 8192, eps: 1e-5, ropeBase: 130000, tied: true },
+  'llama-2-7b': { arch: 'llama', embd: 4096, layers: 32, ffn: 11008, heads: 32, kvHeads: 32, headDim: 128, vocab: 32000, context: 4096, eps: 1e-5, ropeBase: 1e4 },
+  'mistral-nemo-12b': { arch: 'llama', embd: 5120, layers: 40, ffn: 14336, heads: 32, kvHeads: 8, headDim: 128, vocab: 131072, context: 131072, eps: 1e-5, ropeBase: 1e6 },
+  'mixtral-8x7b': { arch: 'llama', embd: 4096, layers: 32, ffn: 14336, heads: 32, kvHeads: 8, headDim: 128, vocab: 32000, context: 32768, eps: 1e-5, ropeBase: 1e6, experts: [8, 2] },
   'mistral-7b': { arch: 'llama', embd: 4096, layers: 32, ffn: 14336, heads: 32, kvHeads: 8, headDim: 128, vocab: 32000, context: 32768, eps: 1e-5, ropeBase: 1e4 },
   'qwen2.5-0.5b': { arch: 'qwen2', embd: 896, layers: 24, ffn: 4864, heads: 14, kvHeads: 2, headDim: 64, vocab: 151936, context: 32768, eps: 1e-6, ropeBase: 1e6, tied: true, bias: true },
   'qwen2.5-1.5b': { arch: 'qwen2', embd: 1536, layers: 28, ffn: 8960, heads: 12, kvHeads: 2, headDim: 128, vocab: 151936, context: 32768, eps: 1e-6, ropeBase: 1e6, tied: true, bias: true },
@@ -46,6 +52,9 @@ export const shapes = {
   'gemma-2-2b': { arch: 'gemma2', embd: 2304, layers: 26, ffn: 9216, heads: 8, kvHeads: 4, headDim: 256, vocab: 256000, context: 8192, eps: 1e-6, ropeBase: 1e4, tied: true, postNorm: true, window: 4096, softcap: [50, 30] },
   'smollm3-3b': { arch: 'smollm3', embd: 2048, layers: 36, ffn: 11008, heads: 16, kvHeads: 4, headDim: 128, vocab: 128256, context: 65536, eps: 1e-6, ropeBase: 5e6, tied: true },
   'olmo-2-1b': { arch: 'olmo2', embd: 2048, layers: 16, ffn: 8192, heads: 16, kvHeads: 16, headDim: 128, vocab: 100352, context: 4096, eps: 1e-6, ropeBase: 5e5, postNorm: true, noPreNorm: true, wideNorm: true },
+  'olmoe-1b-7b': { arch: 'olmoe', embd: 2048, layers: 16, ffn: 1024, heads: 16, kvHeads: 16, headDim: 128, vocab: 50304, context: 4096, eps: 1e-5, ropeBase: 1e4, wideNorm: true, experts: [64, 8] },
+  'granite-3.1-2b': { arch: 'granite', embd: 2048, layers: 40, ffn: 8192, heads: 32, kvHeads: 8, headDim: 64, vocab: 49155, context: 131072, eps: 1e-5, ropeBase: 5e6, tied: true, scales: { embedding_scale: 12, residual_scale: 0.22, 'attention.scale': 0.015625, logit_scale: 8 } },
+  'qwen3-30b-a3b': { arch: 'qwen3moe', embd: 2048, layers: 48, ffn: 768, heads: 32, kvHeads: 4, headDim: 128, vocab: 151936, context: 40960, eps: 1e-6, ropeBase: 1e6, qkNorm: true, experts: [128, 8] },
   'phi-3-mini-128k': { arch: 'phi3', embd: 3072, layers: 32, ffn: 8192, heads: 32, kvHeads: 32, headDim: 96, vocab: 32064, context: 131072, eps: 1e-5, ropeBase: 1e4, fused: true, trainedContext: 4096 },
   'phi-3-mini': { arch: 'phi3', embd: 3072, layers: 32, ffn: 8192, heads: 32, kvHeads: 32, headDim: 96, vocab: 32064, context: 4096, eps: 1e-5, ropeBase: 1e4, fused: true, window: 2047 },
   'mamba-130m': { arch: 'mamba', embd: 768, layers: 24, ffn: 0, heads: 0, kvHeads: 0, headDim: 0, vocab: 50280, context: 2048, eps: 1e-5, ropeBase: 1e4, tied: true, attention: [], ssm: { conv: 4, inner: 1536, state: 16, rank: 48 } },
@@ -89,6 +98,12 @@ function addTensors(s, mix, w) {
   const addFfn = (i) => {
     const at = `blk.${i}.`;
     if (!s.noPreNorm) vector(`${at}ffn_norm.weight`, s.embd);
+    if (s.experts) {
+      const [n] = s.experts;
+      w.tensor(`${at}ffn_gate_inp.weight`, 'F32', [s.embd, n]);
+      for (const [role, row, rows] of /** @type {[string, number, number][]} */ ([['gate', s.embd, s.ffn], ['up', s.embd, s.ffn], ['down', s.ffn, s.embd]])) w.tensor(`${at}ffn_${role}_exps.weight`, typeOf(mix, role, row, i, s), [row, rows, n]); // prettier-ignore
+      return;
+    }
     if (s.fused) {
       matrix(`${at}ffn_up.weight`, 'up', s.embd, 2 * s.ffn, i);
     } else {
@@ -166,6 +181,12 @@ function addKeys(s, name, w) {
     w.f32(`${a}.final_logit_softcapping`, s.softcap[1]);
   }
   if (s.window) w.u32(`${a}.attention.sliding_window`, s.window);
+  if (s.experts) {
+    w.u32(`${a}.expert_count`, s.experts[0]);
+    w.u32(`${a}.expert_used_count`, s.experts[1]);
+    if (a !== 'llama') w.u32(`${a}.expert_feed_forward_length`, s.ffn);
+  }
+  for (const [key, value] of Object.entries(s.scales ?? {})) w.f32(`${a}.${key}`, value);
   if (a === 'llama') w.u32(`${a}.vocab_size`, s.vocab);
 }
 
@@ -248,9 +269,10 @@ function longFactors(s, long) {
 /**
  * Writes the model; `progress` hears the share written.
  * @param {string} name @param {string} mix @param {string} out
- * @param {{ vocab?: string, layers?: number, context?: number, seed?: number, progress?: (share: number) => void }} [options]
+ * @param {{ vocab?: string, layers?: number, context?: number, seed?: number, empty?: boolean, progress?: (share: number) => void }} [options]
+ *   empty: no weights, the file is a header and a hole of the right size (to inspect what no memory holds)
  */
-export function writeRandomModel(name, mix, out, { vocab, layers, context, seed = 1, progress } = {}) {
+export function writeRandomModel(name, mix, out, { vocab, layers, context, seed = 1, empty = false, progress } = {}) {
   if (!Object.hasOwn(shapes, name)) throw new Error(`no shape ${name}; there are ${Object.keys(shapes).join(', ')}`);
   if (mix !== 'Q4_K_M' && !Object.hasOwn(tensorTypes, mix)) throw new Error(`no mix ${mix}`);
   const s = { ...shapes[name] };
@@ -266,7 +288,7 @@ export function writeRandomModel(name, mix, out, { vocab, layers, context, seed 
   try {
     const header = w.header();
     fs.writeSync(file, header);
-    for (const t of w.tensors) {
+    for (const t of empty ? [] : w.tensors) {
       const place = header.length + t.offset;
       if (t.name.startsWith('rope_')) {
         const factors = t.name.startsWith('rope_freqs') ? ropeFactors(s) : longFactors(s, t.name.includes('long'));
@@ -304,7 +326,7 @@ if (process.argv[1] && import.meta.url === pathToFileURL(path.resolve(process.ar
   const [name, mix, out] = words;
   if (!out) {
     console.error(
-      'node tools/random-model.mjs SHAPE MIX OUT.gguf [--vocab FILE] [--layers N] [--context N] [--seed N]',
+      'node tools/random-model.mjs SHAPE MIX OUT.gguf [--vocab FILE] [--layers N] [--context N] [--seed N] [--empty 1]',
     );
     console.error(`shapes: ${Object.keys(shapes).join(' ')}\nmixes: Q4_K_M ${Object.keys(tensorTypes).join(' ')}`);
     process.exit(2);
@@ -316,6 +338,7 @@ if (process.argv[1] && import.meta.url === pathToFileURL(path.resolve(process.ar
       layers: Number(options.layers) || undefined,
       context: Number(options.context) || undefined,
       seed: Number(options.seed) || 1,
+      empty: Boolean(options.empty),
       progress: (share) => tty && process.stderr.write(`\r${Math.floor(share * 100)} %`),
     });
     if (tty) process.stderr.write('\r');

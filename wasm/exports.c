@@ -245,8 +245,19 @@ EXPORT(address, seq_fork)(sotto_seq *s) {
     return sotto_seq_fork(s, &out) == SOTTO_OK ? to_address(out) : 0;
 }
 EXPORT(int, seq_truncate)(sotto_seq *s, uint32_t n) { return sotto_seq_truncate(s, n); }
+EXPORT(int, seq_fill)(sotto_seq *s, uint32_t n) { return sotto_seq_fill(s, n); }
 EXPORT(uint32_t, seq_length)(sotto_seq *s) { return sotto_seq_length(s); }
 EXPORT(address, seq_tokens)(sotto_seq *s) { return to_address(sotto_seq_tokens(s)); }
+
+/* 0 on failure (model_fail). */
+EXPORT(address, state_open)(sotto_seq *s, int restore) {
+    sotto_state *st = NULL;
+    return sotto_state_open(s, restore, &st) == SOTTO_OK ? to_address(st) : 0;
+}
+EXPORT(double, state_bytes)(sotto_seq *s) { return (double)sotto_state_bytes(s); }
+EXPORT(uint32_t, state_read)(sotto_state *st, void *dst, uint32_t n) { return (uint32_t)sotto_state_read(st, dst, n); }
+EXPORT(int, state_write)(sotto_state *st, const void *src, uint32_t n) { return sotto_state_write(st, src, n); }
+EXPORT(int, state_close)(sotto_state *st) { return sotto_state_close(st); }
 
 /* One sequence's batch; want is enum sotto_want. */
 EXPORT(int, run_begin)(sotto_model *m, sotto_seq *seq, const uint32_t *tokens, uint32_t n, uint32_t want) {
@@ -271,7 +282,8 @@ EXPORT(double, run_progress)(sotto_model *m) { return sotto_run_progress(m); }
 
 /* ---- generation ------------------------------------------------------------------------------------- */
 /* params, as f64: temperature, top_k, top_p, min_p, repeat_penalty, frequency_penalty, presence_penalty,
- * penalty_last_n, seed's low and high 32 bits, max_tokens, ignore_eog. stops: n_stops NUL-terminated texts
+ * penalty_last_n, seed's low and high 32 bits, max_tokens, ignore_eog, tokens a context shift keeps (negative: no
+ * shift). stops: n_stops NUL-terminated texts
  * one after the other, behind room for n_stops pointers. Tokens and stops stay where they are until gen_free.
  * 0 on failure (open_fail). */
 EXPORT(address, gen_new)(sotto_seq *seq, const uint32_t *prompt, uint32_t n_prompt, const double *params,
@@ -302,6 +314,8 @@ EXPORT(address, gen_new)(sotto_seq *seq, const uint32_t *prompt, uint32_t n_prom
         .stop = stops,
         .n_stop = n_stops,
         .ignore_eog = params[11] != 0,
+        .shift = params[12] >= 0,
+        .shift_keep = to_u32(params[12]),
     };
     last_fail = (struct fail){.at = FAIL_NOWHERE};
     sotto_gen *g = NULL;
@@ -321,7 +335,7 @@ EXPORT(void, gen_take)(sotto_gen *g, uint32_t *out) {
     out[3] = (uint32_t)n_ids;
 }
 /* out, as f64: finish, prompt, cached and completion tokens, prefill, decode and first-token milliseconds,
- * prompt tokens evaluated so far. */
+ * prompt tokens evaluated so far, tokens dropped by context shifts. */
 EXPORT(void, gen_stats)(sotto_gen *g, double *out) {
     struct sotto_gen_stats s = {0};
     sotto_gen_stats(g, &s);
@@ -333,6 +347,7 @@ EXPORT(void, gen_stats)(sotto_gen *g, double *out) {
     out[5] = s.decode_ms;
     out[6] = s.first_token_ms;
     out[7] = s.prefill_done;
+    out[8] = s.shifted;
 }
 
 /* ---- measuring -------------------------------------------------------------------------------------- */

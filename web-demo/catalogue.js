@@ -1,3 +1,5 @@
+import { decodeSpeed } from './sotto/js/index.js';
+
 /**
  * The models the page offers. `bytes` is the published file's size, rounded; the exact one is read from the
  * server before a download starts. `kv` gives the figures a cache is computed from: layers, KV heads, head size;
@@ -76,8 +78,9 @@ export function verdict(entry, device, options) {
   let why = '';
   if (memory > WASM32) why = 'needs more than the 4 GiB a page can address';
   else if (device.memory && memory > device.memory * 0.7) why = `needs more memory than this device can spare`;
-  // A decoded token reads every weight once; three quarters of the measured stream is what the kernels reach.
-  const tokensPerSecond = device.streamGBs ? (0.75 * device.streamGBs * 1e9) / (entry.active ?? entry.bytes) : 0;
+  // A decoded token reads every weight once.
+  const cost = { bytes: entry.active ?? entry.bytes };
+  const tokensPerSecond = device.streamGBs ? decodeSpeed(cost, { stream_gbs: device.streamGBs }) : 0;
   return { memory, fits: why === '', why, tokensPerSecond };
 }
 

@@ -98,6 +98,7 @@ class Opening {
       await this.#load?.close();
       return { ...header.info, variant, threads: most };
     }
+    if (!header.info.fits) throw tooLarge(header);
     const instance = new Instance(module, newMemory(Math.ceil(header.need / PAGE_BYTES) * PAGE_BYTES));
     const stacks = Array.from({ length: most }, () => instance.x.stack_new(STACK_BYTES) >>> 0);
     const scratch = instance.alloc(64);
@@ -220,6 +221,17 @@ class Opening {
     await this.#load?.close();
     for (const port of this.#compute) port.terminate();
   }
+}
+
+/** @param {{need: number, info: import('../js/info.js').ModelInfo}} header */
+function tooLarge({ need, info }) {
+  const { largestContext } = info.memory;
+  const length = `A context of ${info.contextLength} tokens (${info.kvType}) makes the model need`;
+  return new SottoError(
+    'SOTTO_MEMORY',
+    `${length} ${Math.ceil(need / 2 ** 20)} MiB of memory; WebAssembly gives at most 4096. ` +
+      (largestContext ? `The largest contextLength that fits is ${largestContext}.` : 'No context is small enough.'),
+  );
 }
 
 /** @param {any} plain */

@@ -19,6 +19,8 @@ const PAGE_TOKENS = 64;
 const SLICE_TOKENS = 512;
 /** Texts of one batch. */
 const MOST_TEXTS = 32;
+/** Bytes of a saved state that cross at once. */
+const STATE_PIECE = 256 << 10;
 
 /** @typedef {(value: any, transfer?: any[]) => void} PartSink */
 
@@ -173,6 +175,14 @@ export class Runner {
         return this.#inTurn(signal, async () => {
           this.#check(this.#instance.x.seq_truncate(this.#sequence(args[0]), args[1]));
         });
+      case 'seqFill':
+        return this.#inTurn(signal, async () => {
+          this.#check(this.#instance.x.seq_fill(this.#sequence(args[0]), args[1]));
+        });
+      case 'seqSave':
+        return this.#inTurn(signal, () => this.#save(args[0], signal, part));
+      case 'seqRestore':
+        return this.#inTurn(signal, () => this.#restore(args[0], args[1], !!args[2], signal));
       case 'seqClose':
         return this.#inTurn(signal, async () => this.#close(args[0]));
       case 'profileStart':
@@ -299,6 +309,74 @@ export class Runner {
     const found = this.#sequences.get(id);
     if (found) this.#instance.x.seq_free(found.handle);
     this.#sequences.delete(id);
+  }
+
+  /**
+   * Works on a saved state, piece by piece through a buffer, and lets messages in between.
+   * @param {number} id
+   * @param {boolean} restore
+   * @param {AbortSignal} signal
+   * @param {(state: number, buffer: number) => boolean} piece false at the end
+   */
+  async #state(id, restore, signal, piece) {
+    const { x } = this.#instance;
+    while (!this.#ready) {
+      if (this.#lost) throw this.#lost;
+      if (signal.aborted) throw aborted();
+      await this.#wait(signal);
+    }
+    const state = x.state_open(this.#sequence(id), restore) >>> 0;
+    if (!state) throw this.#error(CODES.MEMORY);
+    let buffer = 0;
+    let code;
+    try {
+      buffer = this.#instance.alloc(STATE_PIECE);
+      for (let begin = performance.now(); piece(state, buffer);) {
+        if (performance.now() - begin < SLICE_MS) continue;
+        await breathe();
+        if (this.#lost) throw this.#lost;
+        if (signal.aborted) throw aborted();
+        begin = performance.now();
+      }
+    } finally {
+      if (buffer) this.#instance.release(buffer);
+      code = x.state_close(state);
+    }
+    this.#check(code);
+  }
+
+  /** @param {number} id @param {AbortSignal} signal @param {PartSink} part one, the bytes */
+  async #save(id, signal, part) {
+    const instance = this.#instance;
+    const bytes = new Uint8Array(instance.x.state_bytes(this.#sequence(id)));
+    let at = 0;
+    await this.#state(id, false, signal, (state, buffer) => {
+      const n = instance.x.state_read(state, buffer, STATE_PIECE) >>> 0;
+      bytes.set(instance.u8(buffer, n), at);
+      at += n;
+      return n > 0;
+    });
+    part(bytes, [bytes.buffer]);
+  }
+
+  /** @param {number} id @param {Uint8Array} bytes @param {boolean} again a chat could evaluate it @param {AbortSignal} signal */
+  async #restore(id, bytes, again, signal) {
+    const instance = this.#instance;
+    if (again) this.#generated.add(id);
+    for (;;) {
+      let at = 0;
+      try {
+        return await this.#state(id, true, signal, (state, buffer) => {
+          const piece = bytes.subarray(at, at + STATE_PIECE);
+          instance.u8(buffer, piece.length).set(piece);
+          this.#check(instance.x.state_write(state, buffer, piece.length));
+          at += piece.length;
+          return at < bytes.length;
+        });
+      } catch (/** @type {any} */ error) {
+        if (error?.code !== 'SOTTO_CONTEXT_FULL' || !this.#evict(id)) throw error;
+      }
+    }
   }
 
   /**
@@ -515,6 +593,7 @@ export class Runner {
     const instance = this.#instance;
     const { x } = instance;
     let told = -1;
+    let shifted = 0;
     let decoding = false;
     for (;;) {
       this.#use(this.#pace.threads);
@@ -525,6 +604,9 @@ export class Runner {
       if ((code === CODES.CONTEXT_FULL || code === CODES.MEMORY) && this.#evict(id)) continue;
       if (code !== CODES.NOT_READY) this.#check(code);
       const piece = this.#take(generation);
+      const dropped = this.#stats(generation)[8];
+      if (dropped > shifted) piece.shifted = dropped - shifted;
+      shifted = dropped;
       /* Not the first step that gives tokens: it ends the prompt. */
       if (decoding) this.#pace.step(piece.ids.length, took);
       decoding ||= piece.ids.length > 0;
@@ -533,7 +615,7 @@ export class Runner {
         if (eog) piece.ids.pop();
         return { ...piece, eog, stats: this.#stats(generation) };
       }
-      if (piece.text || piece.ids.length) part(piece);
+      if (piece.text || piece.ids.length || piece.shifted) part(piece);
       else if (tellProgress) {
         const stats = this.#stats(generation);
         if (stats[7] !== told) part({ prefill: [stats[7], stats[1] - stats[2]] });
@@ -545,7 +627,7 @@ export class Runner {
     }
   }
 
-  /** @param {number} generation */
+  /** @param {number} generation @returns {{text: string, ids: number[], shifted?: number}} */
   #take(generation) {
     const instance = this.#instance;
     instance.x.gen_take(generation, this.#out);
@@ -556,6 +638,6 @@ export class Runner {
   /** @param {number} generation */
   #stats(generation) {
     this.#instance.x.gen_stats(generation, this.#out);
-    return Array.from(this.#instance.f64(this.#out, 8));
+    return Array.from(this.#instance.f64(this.#out, 9));
   }
 }

@@ -53,7 +53,7 @@ int sotto_gen_new(sotto_seq *seq, const uint32_t *prompt, uint32_t n_prompt, con
                   sotto_gen **out) {
     struct gen_options options = {
         .sampling = sampling_of(&o->sampling), .max_tokens = o->max_tokens, .stop = o->stop, .n_stop = o->n_stop,
-        .ignore_eog = o->ignore_eog,
+        .ignore_eog = o->ignore_eog, .shift = o->shift, .shift_keep = o->shift_keep,
     };
     struct gen *g;
     int rc = gen_new(&g, seq_of(seq), prompt, n_prompt, &options);
@@ -73,6 +73,6 @@ void sotto_gen_stats(const sotto_gen *g, struct sotto_gen_stats *out) {
     *out = (struct sotto_gen_stats){
         .finish = s.finish, .prompt_tokens = s.prompt_tokens, .cached_tokens = s.cached_tokens,
         .completion_tokens = s.completion_tokens, .prefill_ms = s.prefill_ms, .decode_ms = s.decode_ms,
-        .first_token_ms = s.first_token_ms, .prefill_done = s.prefill_done,
+        .first_token_ms = s.first_token_ms, .prefill_done = s.prefill_done, .shifted = s.shifted,
     };
 }

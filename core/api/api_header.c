@@ -232,14 +232,17 @@ void api_info(struct sbuf *b, const sotto_header *h, const struct model *m, uint
              m->hp.encoder ? "true" : "false", poolings[m->hp.pooling],
              p->pooled < 0 ? 0 : p->buffers[p->pooled].width,
              p->scores < 0 ? 0 : p->buffers[p->scores].width);
+    api_cost(b, m);
     describe_memory(b, m, need);
 }
+
+enum { HOST_BYTES = 8 << 20 }; /* what the module itself, stacks and texts that cross take at most */
 
 /* Need at other contexts, and the largest that stays below 4 GiB with everything else. */
 static void contexts(struct sbuf *b, sotto_header *h, struct model *m,
                      const struct sotto_options *options, uint64_t other) {
     struct sotto_options o = options ? *options : (struct sotto_options){0};
-    uint64_t limit = 4ull << 30;
+    uint64_t limit = (4ull << 30) - HOST_BYTES;
     uint32_t low = 0, high = m->hp.n_ctx_train < CONTEXT_MOST ? m->hp.n_ctx_train : CONTEXT_MOST;
     sbuf_str(b, ",\"byContext\":[");
     bool first = true;

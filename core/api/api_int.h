@@ -53,5 +53,7 @@ int api_describe(struct model *m, sotto_header *h, const struct sotto_options *o
  * unsupported. */
 void api_info(struct sbuf *b, const sotto_header *h, const struct model *m, uint64_t need,
               const struct fail *why_not);
+/* Appends the member "cost" of a described and laid out model. */
+void api_cost(struct sbuf *b, const struct model *m);
 
 #endif

@@ -27,7 +27,7 @@ static int open_model(sotto_model *s, struct pool *pool, const struct sotto_opti
     struct layout l = {0};
     model_layout(m, &l);
     m->block_bytes = l.at;
-    if (l.at > SIZE_MAX / 2)
+    if ((size_t)l.at != l.at)
         return fail(f, SOTTO_MEMORY, FAIL_NOWHERE,
                     "the model needs %llu bytes, more than this build can address",
                     (unsigned long long)l.at);

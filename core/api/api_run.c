@@ -23,6 +23,9 @@ int sotto_seq_fork(sotto_seq *s, sotto_seq **out) {
 int sotto_seq_truncate(sotto_seq *s, uint32_t n_tokens) {
     return seq_truncate(seq_of(s), n_tokens);
 }
+int sotto_seq_fill(sotto_seq *s, uint32_t n) {
+    return seq_fill(seq_of(s), n);
+}
 uint32_t sotto_seq_length(const sotto_seq *s) {
     return const_seq_of(s)->n_tokens;
 }

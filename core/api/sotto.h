@@ -111,6 +111,19 @@ int sotto_seq_truncate(sotto_seq *s, uint32_t n_tokens); /* keeps the first n_to
 uint32_t sotto_seq_length(const sotto_seq *s);
 const uint32_t *sotto_seq_tokens(const sotto_seq *s); /* the ids evaluated so far, sotto_seq_length of them */
 
+/* Saved states: tokens and cache as a stream of bytes, which the same model (of any context length that holds
+ * them) takes up again with bit-identical logits. The sequence must not be used between open and close. */
+typedef struct sotto_state sotto_state;
+uint64_t sotto_state_bytes(const sotto_seq *s); /* of what s holds now */
+/* Failures are the model's: NOT_READY until all weights have arrived, MEMORY. */
+int sotto_state_open(sotto_seq *s, bool restore, sotto_state **out);
+/* Saving: the next bytes, at most n of them; 0 at the end. */
+size_t sotto_state_read(sotto_state *st, void *dst, size_t n);
+/* Restoring: MORE until the last byte came, then OK. FORMAT for damaged bytes, UNSUPPORTED for another model's,
+ * CONTEXT_FULL where they do not fit; the sequence is then empty, or unchanged where the header was refused. */
+int sotto_state_write(sotto_state *st, const void *src, size_t n);
+int sotto_state_close(sotto_state *st); /* TRUNCATED where bytes are missing; frees st */
+
 /* ---- evaluation ----------------------------------------------------------------------------------- */
 /* Logits of no, the last or every token; or the states of all tokens behind the final norm; or one row a text:
  * its vector as the file says (the mean where it says nothing), the mean of its states, the first or the last one,
@@ -164,6 +177,9 @@ struct sotto_gen_options {
     const char *const *stop;   /* texts that end the answer and are not part of it */
     uint32_t n_stop;
     bool ignore_eog;           /* go on past end-of-generation tokens (benchmarks) */
+    bool shift;                /* a full context does not end the answer: the oldest tokens are dropped … */
+    uint32_t shift_keep;       /* … behind so many first ones, and what stays is evaluated again. A prompt longer
+                                  than the context is cut likewise */
 };
 enum sotto_finish { SOTTO_FINISH_NONE, SOTTO_FINISH_STOP, SOTTO_FINISH_LENGTH, SOTTO_FINISH_ABORT };
 /* Continues seq with the prompt: keeps the longest common prefix of what seq holds (less one token),
@@ -180,6 +196,7 @@ struct sotto_gen_stats {
     uint32_t prompt_tokens, cached_tokens, completion_tokens;
     double prefill_ms, decode_ms, first_token_ms; /* working time; first_token from sotto_gen_new */
     uint32_t prefill_done;      /* prompt tokens evaluated so far */
+    uint32_t shifted;           /* tokens dropped because the context was full */
 };
 void sotto_gen_stats(const sotto_gen *g, struct sotto_gen_stats *out);
 
@@ -197,6 +214,8 @@ struct sotto_op_rows {
 };
 /* Calls see after every op of the runs that follow (NULL ends it). One thread only: the caller sets it. */
 void sotto_watch(sotto_model *m, void (*see)(void *arg, const struct sotto_op_rows *rows), void *arg);
+/* Fills s with n tokens and numbers without meaning in the cache, to measure at that depth. */
+int sotto_seq_fill(sotto_seq *s, uint32_t n);
 /* Short measurement of this machine without a model (for predictions before a download): JSON
  * {stream_gbs, dot_gmacs, relaxed16: bool, ms}. Fills dst, returns the length. */
 size_t sotto_machine(struct heap *heap, double budget_ms, char *dst, size_t cap);

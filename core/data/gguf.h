@@ -50,6 +50,7 @@ int gguf_push(struct gguf *g, const void *bytes, size_t n, struct fail *f);
 
 /* Valid once complete. */
 uint64_t gguf_header_bytes(const struct gguf *g); /* up to and including the last tensor info */
+const void *gguf_bytes(const struct gguf *g);     /* so many, from the first of the file */
 uint64_t gguf_data_offset(const struct gguf *g);  /* aligned start of the tensor data */
 uint64_t gguf_file_bytes(const struct gguf *g);   /* end of the last tensor's data */
 uint32_t gguf_version(const struct gguf *g);

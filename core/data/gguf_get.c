@@ -5,6 +5,9 @@
 uint64_t gguf_header_bytes(const struct gguf *g) {
     return g->pos;
 }
+const void *gguf_bytes(const struct gguf *g) {
+    return g->bytes;
+}
 uint64_t gguf_data_offset(const struct gguf *g) {
     return g->data_offset;
 }

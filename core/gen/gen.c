@@ -1,4 +1,5 @@
 #include "gen/gen.h"
+#include "gen/shift.h"
 
 #include <string.h>
 
@@ -13,6 +14,8 @@ struct gen {
     uint32_t *prompt;
     uint32_t n_prompt, max_tokens;
     bool ignore_eog;
+    struct shift shift;
+    uint32_t prompt_cap, dropped; /* by shifts after the prompt */
     uint32_t next;            /* drawn, not yet evaluated */
     struct gen_stats stats;
     double started;
@@ -63,7 +66,8 @@ static int set_up(struct gen *g, const uint32_t *prompt, uint32_t n_prompt, cons
     struct model *m = g->m;
     int rc;
     if (!g->seq->open || n_prompt == 0) return refuse(g, SOTTO_EINVAL, "a generation needs an open sequence and a prompt");
-    if (n_prompt > m->options.context)
+    if (o->shift && (rc = shift_init(&g->shift, m, o->shift_keep))) return rc;
+    if (n_prompt > m->options.context && !o->shift)
         return fail(&m->fail, SOTTO_CONTEXT_FULL, FAIL_NOWHERE, "a prompt of %u tokens does not fit a context of %u",
                     n_prompt, m->options.context);
     for (uint32_t i = 0; i < n_prompt; i++)
@@ -71,13 +75,18 @@ static int set_up(struct gen *g, const uint32_t *prompt, uint32_t n_prompt, cons
             return fail(&m->fail, SOTTO_EINVAL, i, "token %u at index %u is not one of %u", prompt[i], i, m->hp.n_vocab);
     g->prompt = HEAP_NEW(m->heap, uint32_t, n_prompt);
     if (!g->prompt) return refuse(g, SOTTO_MEMORY, "no memory for the prompt");
+    g->prompt_cap = n_prompt;
     memcpy(g->prompt, prompt, n_prompt * sizeof *prompt);
+    if (n_prompt > m->options.context) {
+        uint32_t left = shift_prompt(&g->shift, g->prompt, n_prompt);
+        g->stats.shifted = n_prompt - left, n_prompt = left;
+    }
     g->n_prompt = g->stats.prompt_tokens = n_prompt;
     g->max_tokens = o->max_tokens, g->ignore_eog = o->ignore_eog;
     rc = copy_stops(g, o);
     if (!rc) rc = sampler_new(&g->sampler, m->heap, m->kern, &o->sampling, m->hp.n_vocab, &m->fail);
     if (rc) return rc;
-    for (uint32_t i = 0; i < n_prompt; i++) sampler_accept(g->sampler, prompt[i]);
+    for (uint32_t i = 0; i < n_prompt; i++) sampler_accept(g->sampler, g->prompt[i]);
     detok_init(&g->detok, m->vocab, false);
     g->detok.first = false; /* the text goes on where the prompt ends */
     return reuse(g);
@@ -102,7 +111,8 @@ void gen_free(struct gen *g) {
     if (!g) return;
     heap = g->m->heap;
     sampler_free(g->sampler);
-    HEAP_FREE(heap, g->prompt, g->n_prompt);
+    HEAP_FREE(heap, g->prompt, g->prompt_cap);
+    shift_free(&g->shift, heap);
     HEAP_FREE(heap, g->tokens, g->cap_tokens);
     HEAP_FREE(heap, g->ids, g->cap_tokens);
     heap_free(heap, g->stops, g->stop_bytes);
@@ -197,23 +207,36 @@ void gen_take(struct gen *g, const char **text, size_t *size, const uint32_t **i
 }
 
 /* ---- steps ---------------------------------------------------------------------------------------------------- */
-static bool prefilling(const struct gen *g) { return g->seq->n_cached < g->n_prompt; }
+static bool prefilling(const struct gen *g) {
+    return !g->stats.completion_tokens && g->seq->n_cached < g->n_prompt;
+}
+
+/* Makes room in a full context. */
+static int make_room(struct gen *g) {
+    uint32_t dropped = 0;
+    int rc = shift_begin(&g->shift, g->seq, g->next, &dropped);
+    g->dropped += dropped, g->stats.shifted += dropped;
+    return rc;
+}
 
 /* Puts what is to be evaluated next into the model's batch, unless it is there. */
 static int begin(struct gen *g) {
     struct model *m = g->m;
     struct seq *s = g->seq;
     struct walk *w = &m->walk;
-    uint32_t done = g->n_prompt + (g->stats.completion_tokens ? g->stats.completion_tokens - 1 : 0);
+    uint32_t done = g->n_prompt + (g->stats.completion_tokens ? g->stats.completion_tokens - 1 : 0) - g->dropped;
     bool decode = g->stats.completion_tokens > 0;
     int rc;
     if (w->active && w->n_entries == 1 && w->entries[0].seq == s) return SOTTO_OK;
-    if (!s->open || (decode ? s->n_tokens != done : s->n_tokens >= g->n_prompt))
+    if (!s->open || (g->shift.n ? false : decode ? s->n_tokens != done : s->n_tokens >= g->n_prompt))
         return refuse(g, SOTTO_EINVAL, "the sequence was changed while a generation used it");
     if (word_load(&m->abort)) return refuse(g, SOTTO_ABORTED, "the generation was stopped"); /* run_begin would forget it */
-    if (decode && s->n_tokens == m->options.context) return finish(g, GEN_LENGTH);
+    if (decode && s->n_tokens == m->options.context) {
+        if (!g->shift.on) return finish(g, GEN_LENGTH);
+        if ((rc = make_room(g))) return rc;
+    }
     run_clear(m);
-    rc = decode ? run_add(m, s, &g->next, 1, WANT_LAST)
+    rc = g->shift.n ? shift_add(&g->shift, s, WANT_LAST) : decode ? run_add(m, s, &g->next, 1, WANT_LAST)
                 : run_add(m, s, g->prompt + s->n_tokens, g->n_prompt - s->n_tokens, WANT_LAST);
     if (!rc) rc = run_begin(m);
     return rc == SOTTO_CONTEXT_FULL && decode ? finish(g, GEN_LENGTH) : rc;
@@ -223,6 +246,7 @@ static int begin(struct gen *g) {
 static int draw(struct gen *g) {
     struct model *m = g->m;
     g->next = sampler_pick(g->sampler, m->logits, NULL);
+    g->shift.n = 0;
     if (!g->stats.completion_tokens) g->stats.first_token_ms = clock_ms() - g->started;
     if (!g->ignore_eog && vocab_is_eog(m->vocab, g->next)) return finish(g, GEN_STOP);
     if (!room_for_token(g)) return refuse(g, SOTTO_MEMORY, "no memory for the tokens");

@@ -16,6 +16,8 @@ struct gen_options {
     const char *const *stop;  /* [n_stop] copied; empty ones mean nothing */
     uint32_t n_stop;
     bool ignore_eog;
+    bool shift;               /* instead of ending where the context is full: shift.h */
+    uint32_t shift_keep;      /* first tokens that are never dropped */
 };
 
 enum gen_finish { GEN_GOING, GEN_STOP, GEN_LENGTH, GEN_ABORT };
@@ -24,6 +26,7 @@ struct gen_stats {
     uint32_t finish, prompt_tokens, cached_tokens, completion_tokens;
     double prefill_ms, decode_ms, first_token_ms;
     uint32_t prefill_done;    /* prompt tokens in the cache, the reused ones included */
+    uint32_t shifted;         /* tokens dropped by context shifts */
 };
 
 struct gen; /* opaque */

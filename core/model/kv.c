@@ -140,6 +140,18 @@ void kv_share(struct kv *kv, struct kv_seq *to, const struct kv_seq *from, uint3
         }
 }
 
+bool kv_take(struct kv *kv, struct kv_seq *s, uint32_t at) {
+    for (uint32_t g = 0; g < kv->n_groups; g++) {
+        struct kv_group *group = &kv->groups[g];
+        for (uint32_t i = kv_first_page(group, at); i < pages_for(at); i++) {
+            if (!group->n_free) return false;
+            s->pages[g][i] = group->free[--group->n_free];
+            group->counts[s->pages[g][i]] = 1;
+        }
+    }
+    return true;
+}
+
 bool kv_reachable(const struct kv *kv, const struct kv_seq *s, uint32_t at) {
     for (uint32_t g = 0; g < kv->n_groups; g++) {
         uint32_t window = kv->groups[g].window;

@@ -75,6 +75,14 @@ void kv_share(struct kv *kv, struct kv_seq *to, const struct kv_seq *from, uint3
 /* True where every position a query at `at` or later may see (below at) is still in the cache. */
 bool kv_reachable(const struct kv *kv, const struct kv_seq *s, uint32_t at);
 
+/* First page of a group that a query at `at` or later can reach. */
+static inline uint32_t kv_first_page(const struct kv_group *group, uint32_t at) {
+    return group->window && at >= group->window ? (at - group->window + 1) / KV_PAGE : 0;
+}
+/* Gives s, which has none, the pages that hold what queries at `at` or later reach. False when pages
+ * run out: some may be taken. */
+bool kv_take(struct kv *kv, struct kv_seq *s, uint32_t at);
+
 static inline uint8_t *kv_page(const struct kv *kv, uint32_t group, uint32_t page) {
     return kv->groups[group].data + page * kv->groups[group].page_bytes;
 }

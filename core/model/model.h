@@ -206,6 +206,7 @@ int seq_new(struct model *m, struct seq **out);
 void seq_free(struct seq *s);
 int seq_fork(struct seq *s, struct seq **out);
 int seq_truncate(struct seq *s, uint32_t n);
+int seq_fill(struct seq *s, uint32_t n); /* fill.c: n tokens and cache rows without meaning */
 void run_clear(struct model *m); /* drops the batch; sequences keep their whole pieces */
 /* want: enum rows_wanted of this entry, plus enum walk_kind of the whole batch times WALK_KIND. */
 int run_add(struct model *m, struct seq *seq, const uint32_t *tokens, uint32_t n, uint32_t want);

@@ -260,6 +260,65 @@ static void test_full_context(const char *dir) {
     close_world(&w);
 }
 
+/* A full context with shifts: what comes after each is what a fresh sequence of the kept and the remaining tokens
+ * gives, however the time is sliced. */
+static void test_shift(const char *dir, uint32_t keep) {
+    enum { CONTEXT = 64, N = 150 };
+    struct world w;
+    static struct answer a, sliced;
+    static uint32_t prompt[200], held[CONTEXT + 1], want[N];
+    uint32_t n = 40, made = 0, dropped = 0, rest = (CONTEXT - keep) / 2;
+    sotto_seq *s, *t;
+    if (!open_world(&w, dir, CONTEXT)) return;
+    sotto_seq_new(w.m, &s), sotto_seq_new(w.m, &t);
+    for (uint32_t i = 0; i < 200; i++) prompt[i] = i % 50 + 3;
+    memcpy(held, prompt, n * 4);
+    struct sotto_entry e = {t, held, n, SOTTO_WANT_LAST};
+    for (; made < N; made++) {
+        if (!CHECK(!sotto_run_begin(w.m, &e, 1) && !sotto_run(w.m, 0), "%s", sotto_model_fail(w.m)->text)) break;
+        const float *row = sotto_row(w.m, 0, NULL, NULL);
+        uint32_t best = 0;
+        for (uint32_t i = 1; i < sotto_n_vocab(w.m); i++) best = row[i] > row[best] ? i : best;
+        want[made] = held[n++] = best;
+        if (n <= CONTEXT)
+            e = (struct sotto_entry){t, held + n - 1, 1, SOTTO_WANT_LAST};
+        else { /* the same tokens in a sequence that never held others */
+            memmove(held + keep, held + n - rest, rest * 4);
+            if (made + 1 < N) dropped += n - rest - keep;
+            n = keep + rest;
+            sotto_seq_truncate(t, 0);
+            e = (struct sotto_entry){t, held, n, SOTTO_WANT_LAST};
+        }
+    }
+    struct sotto_gen_options o = {.max_tokens = N, .ignore_eog = true, .shift = true, .shift_keep = keep};
+    run(s, prompt, 40, &o, 0, &a);
+    CHECK_EQ(a.code, SOTTO_DONE);
+    CHECK_EQ(a.n_ids, N);
+    for (uint32_t i = 0; i < N; i++)
+        if (!CHECK(a.ids[i] == want[i], "keep %u: token %u is %u, wanted %u", keep, i, a.ids[i], want[i])) break;
+    CHECK_EQ(a.stats.finish, SOTTO_FINISH_LENGTH);
+    CHECK_EQ(a.stats.shifted, dropped);
+    CHECK_EQ(a.stats.prompt_tokens, 40);
+    CHECK_EQ(a.stats.prefill_done, 40);
+    sotto_seq_truncate(s, 0);
+    run(s, prompt, 40, &o, 1e-6, &sliced);
+    CHECK(same(&a, &sliced) && sliced.stats.shifted == dropped, "slices change a shift");
+
+    /* A prompt longer than the context keeps its beginning and its end. */
+    memcpy(held, prompt, keep * 4);
+    memcpy(held + keep, prompt + 200 - rest, rest * 4);
+    o.max_tokens = 8;
+    run(s, prompt, 200, &o, 0, &a);
+    run(t, held, keep + rest, &o, 0, &sliced);
+    CHECK(a.code == SOTTO_DONE && same(&a, &sliced), "a long prompt is cut");
+    CHECK_EQ(a.stats.shifted - sliced.stats.shifted, 200 - keep - rest);
+    o.shift_keep = CONTEXT - 1;
+    run(s, prompt, 10, &o, 0, &a);
+    CHECK_EQ(a.code, SOTTO_EINVAL);
+    sotto_seq_free(s), sotto_seq_free(t);
+    close_world(&w);
+}
+
 /* Every allocation of a generation may fail: MEMORY, nothing leaks, and the next one works. */
 static void test_allocations(const char *dir) {
     struct world w;
@@ -302,6 +361,10 @@ int main(int argc, char **argv) {
     test_generation(dir);
     test_two_at_once(dir);
     test_full_context(dir);
+    test_shift(dir, 4), test_shift(dir, 0), test_shift(dir, 21), test_shift(dir, 62);
+    snprintf(dir, sizeof dir, "%s/arch/gemma3", argc > 1 ? argv[1] : "tests/cases"); /* windows free pages */
+    test_shift(dir, 4);
+    snprintf(dir, sizeof dir, "%s/arch/llama-spm-untied", argc > 1 ? argv[1] : "tests/cases");
     test_allocations(dir);
     return check_done();
 }

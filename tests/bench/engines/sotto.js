@@ -40,6 +40,20 @@ export function sottoEngine({ loadModel }, text) {
       }
       return { ms: last - first, n: count };
     },
+    /** The same at a depth that is filled in, not evaluated. @param {{n: number, depth: number}} o */
+    async decodeAt({ n, depth }) {
+      const sequence = model.createSequence();
+      await sequence._fill(depth);
+      let id = tokens[0];
+      let begin = 0;
+      for (let i = 0; i <= n; i++) {
+        if (i === 1) begin = performance.now();
+        for await (const row of sequence.evaluate([id])) id = row.indexOf(Math.max(...row.subarray(0, 1000)));
+      }
+      const ms = performance.now() - begin;
+      await sequence.close();
+      return { ms, n };
+    },
     close: () => model.close(),
   };
 }
