@@ -234,10 +234,10 @@ static void dense_and_experts(struct builder *b, struct norm_spec norm, int32_t 
             experts = build_buffer(b, "experts_sum", n);
     struct branch aside = {.out = dense};
     dense_ffn(b, norm, in, &aside);
+    emit_norm(b, "experts_norm", before, in, normed, 0, 0, n, false);
+    trunk_experts(b, normed, experts, false); /* only then may the input change */
     emit_norm(b, "post_dense", needed_norm(b, W_POST_DENSE_NORM), dense, branch->out, 0, 0, n,
               branch->add);
-    emit_norm(b, "experts_norm", before, in, normed, 0, 0, n, false);
-    trunk_experts(b, normed, experts, false);
     emit_norm(b, "post_experts", needed_norm(b, W_POST_EXPERTS_NORM), experts, branch->out, 0, 0, n,
               true);
 }
