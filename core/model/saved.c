@@ -56,8 +56,14 @@ uint64_t saved_fingerprint(const struct model *m) {
 /* ---- the cache as a row of runs ---------------------------------------------------------------
  */
 
-static uint64_t size_of(const struct kv *kv, uint32_t n_tokens, uint32_t n_cached) {
-    uint64_t sum = SAVED_HEAD + SAVED_TAIL + (uint64_t)n_tokens * 4;
+/* Of recurrent layers: nothing where nothing was evaluated. */
+static uint64_t state_bytes(const struct model *m, uint32_t n_cached) {
+    return n_cached ? (uint64_t)m->states.floats * sizeof(float) : 0;
+}
+
+static uint64_t size_of(const struct model *m, uint32_t n_tokens, uint32_t n_cached) {
+    const struct kv *kv = &m->kv;
+    uint64_t sum = SAVED_HEAD + SAVED_TAIL + (uint64_t)n_tokens * 4 + state_bytes(m, n_cached);
     for (uint32_t g = 0; g < kv->n_groups; g++) {
         uint64_t rows = n_cached - (uint64_t)kv_first_page(&kv->groups[g], n_cached) * KV_PAGE;
         sum += kv->groups[g].page_bytes / KV_PAGE * rows;
@@ -66,7 +72,7 @@ static uint64_t size_of(const struct kv *kv, uint32_t n_tokens, uint32_t n_cache
 }
 
 uint64_t saved_bytes(const struct seq *s) {
-    return size_of(&s->model->kv, s->n_tokens, s->n_cached);
+    return size_of(s->model, s->n_tokens, s->n_cached);
 }
 
 struct saved {
@@ -82,7 +88,7 @@ struct saved {
     size_t done_bytes;
     uint64_t covered;                  /* bytes of the last page's layout */
     uint32_t group, page, layer, part; /* part: head of K, then head of V */
-    enum { IN_HEAD, IN_TOKENS, IN_CACHE, IN_TAIL, AT_END } where;
+    enum { IN_HEAD, IN_TOKENS, IN_STATE, IN_CACHE, IN_TAIL, AT_END } where;
 };
 
 /* Goes to the first page of the first group, from st->group on, that has any. */
@@ -128,6 +134,13 @@ static uint8_t *run_of(struct saved *st, size_t *n) {
         return *n = SAVED_HEAD, st->head;
     case IN_TOKENS:
         return *n = (size_t)st->n_tokens * 4, (uint8_t *)st->s->tokens;
+    case IN_STATE: {
+        *n = (size_t)state_bytes(st->m, st->n_cached);
+        const struct states *states = &st->m->states;
+        const struct state_seq *own = &st->s->state;
+        return (uint8_t *)(st->restore ? state_to(states, own, 0)
+                                       : (float *)(uintptr_t)state_from(states, own, 0));
+    }
     case IN_TAIL:
         return *n = SAVED_TAIL, st->tail;
     case AT_END:
@@ -152,7 +165,9 @@ static void next_run(struct saved *st) {
         st->where = IN_TOKENS;
     else if (st->where == IN_TAIL)
         st->where = AT_END;
-    else if (st->where == IN_TOKENS) {
+    else if (st->where == IN_TOKENS && state_bytes(st->m, st->n_cached))
+        st->where = IN_STATE;
+    else if (st->where == IN_TOKENS || st->where == IN_STATE) {
         st->where = IN_CACHE, st->group = 0;
         enter_group(st);
     } else if (whole_page(st)) {
@@ -237,6 +252,7 @@ size_t saved_read(struct saved *st, void *dst, size_t n) {
 static void empty(struct seq *s) {
     if (!s->open) return;
     seq_truncate(s, 0);
+    state_give_up(&s->model->states, &s->state);
     kv_truncate(&s->model->kv, &s->kv, 0);
 }
 
@@ -268,18 +284,22 @@ static int read_head(struct saved *st) {
     if (st->n_tokens > m->options.context)
         return refuse(st, SOTTO_CONTEXT_FULL,
                       "the saved sequence is longer than the model's context");
-    if (st->n_cached > st->n_tokens || st->total != size_of(&m->kv, st->n_tokens, st->n_cached))
+    if (st->n_cached > st->n_tokens || st->total != size_of(m, st->n_tokens, st->n_cached))
         return refuse(st, SOTTO_FORMAT, "the header of the saved sequence contradicts itself");
     return SOTTO_OK;
 }
 
-/* Empties the sequence and takes the pages that the cache will be written to. */
+/* Empties the sequence and takes what the cache and the state will be written to. */
 static int take_pages(struct saved *st) {
     st->where = IN_TOKENS; /* from here on a failure empties the sequence */
     empty(st->s);
     if (!kv_take(&st->m->kv, &st->s->kv, st->n_cached))
         return refuse(st, SOTTO_CONTEXT_FULL,
                       "the cache has not enough pages left for the saved sequence");
+    struct model *m = st->m;
+    if (st->n_cached && !state_begin(&m->states, &st->s->state, m->seqs, m->max_seqs))
+        return refuse(st, SOTTO_CONTEXT_FULL,
+                      "the cache has not enough states left for the saved sequence");
     st->where = IN_HEAD;
     return SOTTO_OK;
 }
@@ -306,6 +326,7 @@ static int finish_run(struct saved *st) {
     next_run(st);
     if (st->where == AT_END) {
         st->s->n_tokens = st->n_tokens, st->s->n_cached = st->n_cached;
+        if (st->n_cached) state_end(&st->m->states, &st->s->state, 0, st->n_cached, true);
         st->done = true;
     }
     return SOTTO_OK;

@@ -4,11 +4,18 @@
  * Bytes stream in both directions, straight out of and into the pages, so that no second copy of
  * the cache is needed. Layout, little-endian:
  *
- *     0   "SOTTOSEQ"                     24  u32 tokens           40  u64 hash of bytes 0 to 39
- *     8   u32 version                    28  u32 of them cached   48  u32 ids of the tokens
- *     12  u32 kv type + 256 * exact      32  u64 bytes in all     …   the cache: group by group,
- * page by page 16  u64 model (saved_fingerprint)                           -8  u64 hash of
- * everything before
+ *     0   "SOTTOSEQ"
+ *     8   u32 version
+ *     12  u32 kv type + 256 * exact
+ *     16  u64 model (saved_fingerprint)
+ *     24  u32 tokens
+ *     28  u32 of them cached
+ *     32  u64 bytes in all
+ *     40  u64 hash of bytes 0 to 39
+ *     48  u32 ids of the tokens
+ *     …   the state of recurrent layers, f32, where the model has such and a token is cached
+ *     …   the cache: group by group, page by page
+ *     -8  u64 hash of everything before
  *
  * A page whose positions are all held is written whole; of the last one, the rows that are held, in
  * the order of the page (layer, K then V, head, position). Pages that no later query can reach are
