@@ -72,13 +72,11 @@ static inline __attribute__((always_inline)) v128 scan_row(float *state, const f
                                                            const float *b, const float *c,
                                                            uint32_t n) {
     v128 low = v_zero(), high = v_zero(), d = vf_splat(decay), t = vf_splat(dt), y = vf_splat(by);
-    uint32_t i = 0;
-    MM_ROLLED for (; i + 8 <= n; i += 8) {
+    MM_ROLLED for (uint32_t i = 0; i < n; i += 4) {
         low = vf_add(low, scan_part(state + i, a ? a + i : NULL, d, t, y, b + i, c + i));
-        high = vf_add(high, scan_part(state + i + 4, a ? a + i + 4 : NULL, d, t, y, b + i + 4,
-                                      c + i + 4));
+        if ((i += 4) == n) break;
+        high = vf_add(high, scan_part(state + i, a ? a + i : NULL, d, t, y, b + i, c + i));
     }
-    if (i < n) low = vf_add(low, scan_part(state + i, a ? a + i : NULL, d, t, y, b + i, c + i));
     return vf_add(low, high);
 }
 
