@@ -1,8 +1,8 @@
 /* Kernels of recurrent layers: a causal convolution over a few past inputs and the scans of Mamba.
  *
  * Both read a state and write another (which may be the same memory), so that a caller can keep the
- * old one. Work is cut by channels or rows, never by tokens: a row's tokens run in order, and its
- * bits do not depend on the range, the batch or the level.
+ * old one; there is at least one token. Work is cut by channels or rows, never by tokens: a row's
+ * tokens run in order, and its bits do not depend on the range, the batch or the level.
  */
 #ifndef SOTTO_KERN_KERN_STATE_H
 #define SOTTO_KERN_KERN_STATE_H

@@ -55,10 +55,10 @@ static void conv(const struct conv *c, uint32_t from, uint32_t to) {
     kern_state_scalar.conv(c, from, to);
 }
 
-/* States [i, i + 4) of a row: changed in place; returned times c. */
-static inline v128 scan_part(float *state, const float *a, v128 decay, v128 dt, v128 by,
-                             const float *b, const float *c) {
-    v128 s = v_load(state);
+/* Four states of a row: from `in`, changed, to `state`; returned times c. */
+static inline v128 scan_part(const float *in, float *state, const float *a, v128 decay, v128 dt,
+                             v128 by, const float *b, const float *c) {
+    v128 s = v_load(in);
     if (a) decay = v_exp(vf_mul(dt, v_load(a)));
     s = vf_add(vf_mul(s, decay), vf_mul(v_load(b), by));
     v_store(state, s);
@@ -67,18 +67,16 @@ static inline v128 scan_part(float *state, const float *a, v128 decay, v128 dt, 
 
 /* One token of one row: the sums of lanes i % 4, of which the caller makes one. a: NULL with one
  * decay. */
-static inline __attribute__((always_inline)) v128 scan_row(float *state, const float *a,
-                                                           float decay, float dt, float by,
-                                                           const float *b, const float *c,
-                                                           uint32_t n) {
+static inline __attribute__((always_inline)) v128 scan_row(const float *in, float *state,
+                                                           const float *a, float decay, float dt,
+                                                           float by, const float *b,
+                                                           const float *c, uint32_t n) {
     v128 low = v_zero(), high = v_zero(), d = vf_splat(decay), t = vf_splat(dt), y = vf_splat(by);
-    uint32_t i = 0;
-    MM_ROLLED for (; i + 8 <= n; i += 8) {
-        low = vf_add(low, scan_part(state + i, a ? a + i : NULL, d, t, y, b + i, c + i));
-        high = vf_add(high, scan_part(state + i + 4, a ? a + i + 4 : NULL, d, t, y, b + i + 4,
-                                      c + i + 4));
+    MM_ROLLED for (uint32_t i = 0; i < n; i += 4) {
+        low = vf_add(low, scan_part(in + i, state + i, a ? a + i : NULL, d, t, y, b + i, c + i));
+        if ((i += 4) == n) break;
+        high = vf_add(high, scan_part(in + i, state + i, a ? a + i : NULL, d, t, y, b + i, c + i));
     }
-    if (i < n) low = vf_add(low, scan_part(state + i, a ? a + i : NULL, d, t, y, b + i, c + i));
     return vf_add(low, high);
 }
 
@@ -89,15 +87,17 @@ static void scan_four(const struct scan *s, uint32_t row, uint32_t t0, uint32_t 
     MM_ROLLED for (uint32_t t = t0; t < t1; t++) {
         const float *b = s->b + t * s->bc_stride, *c = s->c + t * s->bc_stride;
         float *state = s->to + (size_t)row * n, dt[4], by[4];
+        const float *in = t || !s->from ? state : s->from + (size_t)row * n;
         v128 x = v_load(s->x + t * s->x_stride + row), sums[4],
              step = s->one_decay ? vf_splat(dts[t - t0])
                                  : softplus(v_load(s->dt + t * s->dt_stride + row));
         v_store(dt, step), v_store(by, vf_mul(x, step));
-        MM_ROLLED for (uint32_t k = 0; k < 4; k++, state += n) {
+        MM_ROLLED for (uint32_t k = 0; k < 4; k++, state += n, in += n) {
             if (s->one_decay)
-                sums[k] = scan_row(state, NULL, decays[t - t0], 0, by[k], b, c, n);
+                sums[k] = scan_row(in, state, NULL, decays[t - t0], 0, by[k], b, c, n);
             else
-                sums[k] = scan_row(state, s->a + (size_t)(row + k) * n, 0, dt[k], by[k], b, c, n);
+                sums[k] = scan_row(in, state, s->a + (size_t)(row + k) * n, 0, dt[k], by[k], b, c,
+                                   n);
         }
         v128 y = v_sum_lanes(sums[0], sums[1], sums[2], sums[3]);
         if (s->d) y = vf_add(y, vf_mul(s->one_decay ? vf_splat(s->d[0]) : v_load(s->d + row), x));
@@ -108,12 +108,7 @@ static void scan_four(const struct scan *s, uint32_t row, uint32_t t0, uint32_t 
 
 static void scan(const struct scan *s, uint32_t from, uint32_t to) {
     uint32_t n = s->n_state, end = n % 4 ? from : from + (to - from) / 4 * 4;
-    size_t bytes = (size_t)(end - from) * n * sizeof(float);
-    float *state = s->to + (size_t)from * n;
-    if (!s->from)
-        memset(state, 0, bytes);
-    else
-        memmove(state, s->from + (size_t)from * n, bytes);
+    if (!s->from) memset(s->to + (size_t)from * n, 0, (size_t)(end - from) * n * sizeof(float));
     /* a head's state does not fit the nearest cache: some tokens at a time for every four rows */
     for (uint32_t t0 = 0; end > from && t0 < s->n_tokens; t0 += SCAN_TOKENS) {
         uint32_t t1 = s->n_tokens - t0 < SCAN_TOKENS ? s->n_tokens : t0 + SCAN_TOKENS;
