@@ -20,15 +20,16 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
  * @typedef {object} Row
  * @property {string} family as the table shows it @property {string} shape @property {string} mix
  * @property {string} [vocab] @property {number} [context] @property {'f16' | 'q8_0'} [kv] @property {number} [depth]
- * @property {string} [logits] cases of shared/cases/arch that cover the family
+ * @property {boolean} [lent] the vocabulary is a relative's
+ * @property {boolean} [noTemplate] the cases have none of the family @property {boolean} [real] logits of real weights too
  */
 /** @type {Row[]} */
 const rows = [
-  { family: 'SmolLM2 135M', shape: 'smollm2-135m', mix: 'Q4_K_M', vocab: 'real-vocab-smollm2-135m' },
+  { family: 'SmolLM2 135M', real: true, shape: 'smollm2-135m', mix: 'Q4_K_M', vocab: 'real-vocab-smollm2-135m' },
   { family: 'SmolLM2 360M', shape: 'smollm2-360m', mix: 'Q4_K_M', vocab: 'real-vocab-smollm2-135m' },
   { family: 'SmolLM2 1.7B', shape: 'smollm2-1.7b', mix: 'Q4_K_M', vocab: 'real-vocab-smollm2-135m' },
-  { family: 'SmolLM3 3B', shape: 'smollm3-3b', mix: 'Q4_K_M', vocab: 'ggml-vocab-llama-bpe' },
-  { family: 'TinyLlama 1.1B', shape: 'tinyllama-1.1b', mix: 'Q4_K_M', vocab: 'ggml-vocab-llama-spm' },
+  { family: 'SmolLM3 3B', lent: true, shape: 'smollm3-3b', mix: 'Q4_K_M', vocab: 'ggml-vocab-llama-bpe' },
+  { family: 'TinyLlama 1.1B', noTemplate: true, shape: 'tinyllama-1.1b', mix: 'Q4_K_M', vocab: 'ggml-vocab-llama-spm' },
   { family: 'Llama 3.2 1B', shape: 'llama-3.2-1b', mix: 'Q4_K_M', vocab: 'ggml-vocab-llama-bpe' },
   { family: 'Llama 3.2 1B, 128K', shape: 'llama-3.2-1b', mix: 'Q4_K_M', vocab: 'ggml-vocab-llama-bpe', context: 131072, kv: 'q8_0', depth: 130000 },
   { family: 'Llama 3.2 3B', shape: 'llama-3.2-3b', mix: 'Q4_K_M', vocab: 'ggml-vocab-llama-bpe' },
@@ -38,19 +39,19 @@ const rows = [
   { family: 'Mixtral 8x7B', shape: 'mixtral-8x7b', mix: 'Q2_K', vocab: 'ggml-vocab-llama-spm' },
   { family: 'Qwen 2.5 0.5B', shape: 'qwen2.5-0.5b', mix: 'Q4_K_M', vocab: 'ggml-vocab-qwen2' },
   { family: 'Qwen 2.5 1.5B', shape: 'qwen2.5-1.5b', mix: 'Q4_K_M', vocab: 'ggml-vocab-qwen2' },
-  { family: 'DeepSeek-R1 distill 1.5B', shape: 'r1-distill-qwen-1.5b', mix: 'Q4_K_M', vocab: 'ggml-vocab-qwen2' },
+  { family: 'DeepSeek-R1 distill 1.5B', lent: true, shape: 'r1-distill-qwen-1.5b', mix: 'Q4_K_M', vocab: 'ggml-vocab-qwen2' },
   { family: 'Qwen 3 0.6B', shape: 'qwen3-0.6b', mix: 'Q4_K_M', vocab: 'hf-vocab-qwen3' },
   { family: 'Qwen 3 1.7B', shape: 'qwen3-1.7b', mix: 'Q4_K_M', vocab: 'hf-vocab-qwen3' },
   { family: 'Qwen 3 30B-A3B', shape: 'qwen3-30b-a3b', mix: 'Q2_K', vocab: 'hf-vocab-qwen3' },
   { family: 'Gemma 2B', shape: 'gemma-2b', mix: 'Q4_K_M' },
   { family: 'Gemma 2 2B', shape: 'gemma-2-2b', mix: 'Q4_K_M' },
-  { family: 'Gemma 3 270M', shape: 'gemma-3-270m', mix: 'Q4_K_M', vocab: 'real-vocab-gemma3-270m' },
+  { family: 'Gemma 3 270M', real: true, shape: 'gemma-3-270m', mix: 'Q4_K_M', vocab: 'real-vocab-gemma3-270m' },
   { family: 'Gemma 3 1B', shape: 'gemma-3-1b', mix: 'Q4_K_M', vocab: 'real-vocab-gemma3-270m' },
   { family: 'Phi-3 mini', shape: 'phi-3-mini', mix: 'Q4_K_M', vocab: 'ggml-vocab-phi-3', kv: 'q8_0' },
   { family: 'Phi-3.5 mini, 128K', shape: 'phi-3-mini-128k', mix: 'Q4_K_M', vocab: 'ggml-vocab-phi-3', kv: 'q8_0', context: 131072 },
   { family: 'Phi-3.5 mini, 8K', shape: 'phi-3-mini-128k', mix: 'Q4_K_M', vocab: 'ggml-vocab-phi-3', kv: 'q8_0', context: 8192 },
-  { family: 'OLMo 2 1B', shape: 'olmo-2-1b', mix: 'Q4_K_M' },
-  { family: 'OLMoE 1B-7B', shape: 'olmoe-1b-7b', mix: 'Q3_K' },
+  { family: 'OLMo 2 1B', noTemplate: true, shape: 'olmo-2-1b', mix: 'Q4_K_M' },
+  { family: 'OLMoE 1B-7B', noTemplate: true, shape: 'olmoe-1b-7b', mix: 'Q3_K' },
   { family: 'Granite 3.1 2B', shape: 'granite-3.1-2b', mix: 'Q4_K_M' },
 ]; // prettier-ignore
 
@@ -163,17 +164,23 @@ async function measure(row, o) {
 function table(measured) {
   const k = (/** @type {number} */ n) => (n % 1024 ? String(n) : `${n / 1024}K`);
   const lines = [
-    '| Shape | | file | cache | memory | prefill / decode, tokens a second |',
+    '| Shape | file | cache, context | memory | prefill / decode, tokens a second | verified |',
     '|---|---|---|---|---|---|',
   ];
-  for (const { family } of rows) {
+  for (const { family, vocab, lent, noTemplate, real } of rows) {
     const r = measured.find((one) => one.family === family);
     if (!r) continue;
     const speed = r.refused
-      ? `refused before the download; fits with ${r.largestContext ? `${r.largestContext.toLocaleString('en')} tokens` : 'no context'}`
+      ? `refused before the download; ${r.largestContext ? `${r.largestContext.toLocaleString('en')} tokens fit` : 'no context fits'}`
       : `${r.prefill.toFixed(r.prefill < 10 ? 1 : 0)} / ${r.decode.toFixed(r.decode < 10 ? 1 : 0)}${r.depth ? ` behind ${r.depth.toLocaleString('en')} tokens` : ''}`;
+    const verified = [
+      real ? 'logits (real weights too)' : 'logits',
+      vocab && !lent && 'vocabulary',
+      !noTemplate && 'template',
+      !r.refused && 'shape',
+    ];
     lines.push(
-      `| ${family} | ${r.mix}, ${r.vocabulary} vocabulary | ${gib(r.bytes)} | ${r.kv}, ${k(r.context)} | ${gib(r.need)} | ${speed} |`,
+      `| ${family} | ${r.mix}, ${gib(r.bytes)} | ${r.kv}, ${k(r.context)} | ${gib(r.need)} | ${speed} | ${verified.filter(Boolean).join(', ')} |`,
     );
   }
   return lines.join('\n');

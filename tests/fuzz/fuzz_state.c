@@ -159,10 +159,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     closed = sotto_state_close(st);
     if (rc == SOTTO_MORE) rc = closed;
     if (rc && (sotto_seq_length(s) || !sotto_model_fail(model[kv])->text[0])) abort();
-    if (!rc && sotto_seq_length(s) + 8 < CONTEXT && evaluate(model[kv], s, 8)) abort();
+    if (!rc && sotto_seq_length(s) + 2 < CONTEXT && evaluate(model[kv], s, 2)) abort();
     sotto_seq_free(s);
     /* whatever came, the whole cache is there for the next */
-    if (heap.heap.used != used || sotto_seq_new(model[kv], &s) || evaluate(model[kv], s, HELD))
+    if (heap.heap.used != used || sotto_seq_new(model[kv], &s) || sotto_seq_fill(s, CONTEXT))
         abort();
     sotto_seq_free(s);
     free(bytes);
