@@ -12,7 +12,7 @@ const suggestions = [
   'Explain what a hash table is, as to a friend.',
   'Write a short poem about the sea at night.',
   'Give me three ideas for a rainy Sunday.',
-  'What is the capital of France?',
+  'What is photosynthesis? Answer in three sentences.',
 ];
 
 /** @type {Conversation} */
