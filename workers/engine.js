@@ -98,9 +98,16 @@ class Opening {
     };
     const header = await Promise.race([this.#header(request), failed]);
     if (this.#stopped) throw aborted();
+    const { memoryLimit } = message;
     if (message.inspect) {
+      header.info.fits &&= header.need <= memoryLimit;
       await this.#load?.close();
       return { ...header.info, variant, threads: most };
+    }
+    if (header.need > memoryLimit) {
+      const mib = (/** @type {number} */ n) => `${Math.ceil(n / 2 ** 20)} MiB`;
+      const text = `The model needs ${mib(header.need)} of memory; its limit is ${mib(memoryLimit)}.`;
+      throw new SottoError('SOTTO_MEMORY', text);
     }
     const instance = new Instance(module, newMemory(Math.ceil(header.need / PAGE_BYTES) * PAGE_BYTES));
     const stacks = Array.from({ length: most }, () => instance.x.stack_new(STACK_BYTES) >>> 0);

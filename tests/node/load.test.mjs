@@ -324,6 +324,18 @@ test('an abort at any moment rejects at once and leaves nothing running', async 
   await rejects(loadModel(file, options({ signal: AbortSignal.abort() })), 'SOTTO_ABORTED');
 });
 
+test('a model beyond the memory limit is refused before its tensors are downloaded', async () => {
+  const bytes = fs.readFileSync(file);
+  const server = await serve({ '/m.gguf': { bytes } });
+  const limit = { ...options({ cache: false }), memoryLimit: 2 ** 20 };
+  await rejects(loadModel(`${server.base}/m.gguf`, limit), 'SOTTO_MEMORY');
+  const { threads, ...shared } = limit;
+  assert.ok(threads === undefined || threads > 0);
+  assert.equal((await inspectModel(`${server.base}/m.gguf`, shared)).fits, false);
+  assert.equal((await inspectModel(`${server.base}/m.gguf`, { ...shared, memoryLimit: 2 ** 31 })).fits, true);
+  await server.close();
+});
+
 test('a worker that dies rejects what is pending with SOTTO_WORKER_LOST', async () => {
   const workers = path.join(folder, 'workers');
   const js = path.join(folder, 'js');
