@@ -37,6 +37,7 @@ const SHARED_OPTIONS = [
   'onProgress',
   'cache',
   'cacheFolder',
+  'memoryLimit',
 ];
 const LOAD_OPTIONS = [...SHARED_OPTIONS, 'threads', 'waitFor'];
 const KV_TYPES = ['f16', 'f32', 'q8_0'];
@@ -97,6 +98,7 @@ function openMessage(source, options, inspect) {
   for (const name of /** @type {const} */ (['contextLength', 'sequences', 'batch', 'threads', 'retries'])) {
     checkNumber(name, options[name], { integer: true, max: 2 ** 31 });
   }
+  checkNumber('memoryLimit', options.memoryLimit, { max: 2 ** 53 });
   const cache = CACHE.get(options.cache);
   if (!cache) throw unsupported("cache is true, false or 'reload'.");
   if (options.variant !== undefined) choice('variant', options.variant, ['simd', 'relaxed']);
@@ -118,6 +120,7 @@ function openMessage(source, options, inspect) {
     cache,
     cacheFolder: options.cacheFolder,
     retries: options.retries ?? 5,
+    memoryLimit: options.memoryLimit ?? Infinity,
     workers: options.workerUrl && folder(options.workerUrl),
     inspect,
   };
@@ -253,6 +256,7 @@ function askForPersistence() {
  * @property {string | URL | {simd?: string | URL, relaxed?: string | URL}} [wasmUrl] folder of the .wasm files
  * @property {string | URL} [workerUrl] folder of the worker scripts
  * @property {'simd' | 'relaxed'} [variant] default: the best that works here
+ * @property {number} [memoryLimit] bytes; a model that needs more is refused before its tensors are downloaded
  * @property {number} [retries] of a download, without progress in between; default 5
  * @property {string} [cacheFolder] Node: where models are kept, default $SOTTO_CACHE/models or ~/.cache/sotto/models
  */

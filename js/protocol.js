@@ -39,6 +39,7 @@
  * @property {'use' | 'reload' | 'none'} cache
  * @property {string | undefined} cacheFolder
  * @property {number} retries
+ * @property {number} memoryLimit bytes
  * @property {boolean} inspect header only
  *
  * @typedef {{type: 'call', id: number, method: string, args: any[]}} Call

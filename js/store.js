@@ -406,6 +406,30 @@ export async function openStore(url, folder) {
   return new Store(backend, meta, random);
 }
 
+/**
+ * Whether a file is stored as a whole, as far as the notes beside it say.
+ * @param {string} url
+ * @param {string | undefined} folder Node only
+ * @returns {Promise<boolean>}
+ */
+export async function isStored(url, folder) {
+  try {
+    const key = await keyOf(url);
+    /** @type {string | undefined} */
+    let text;
+    if (hasFiles) {
+      text = (await nodeModule('node:fs')).readFileSync(`${await storeFolder(folder)}/${key}.json`, 'utf8');
+    } else {
+      const handle = await (await opfsFolder())?.getFileHandle(`${key}.json`);
+      text = await (await handle?.getFile())?.text();
+    }
+    const meta = parseMeta(text);
+    return meta?.url === url && listed(meta).complete;
+  } catch {
+    return false;
+  }
+}
+
 /** @param {Meta} meta */
 function listed(meta) {
   const ranges = new Ranges(meta.ranges);

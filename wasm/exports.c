@@ -97,7 +97,7 @@ EXPORT(uint32_t, workers_joined)(void) { return word_load(&pool.n_joined); }
 EXPORT(void, workers_stop)(void) { pool_stop(&pool); }
 /* A worker is known to be dead: running and later calls fail at once with WORKER_LOST. */
 EXPORT(void, workers_lost)(void) {
-    word_store(&pool.lost, 1);
+    pool_lose(&pool);
     word_store(&pool.abort, 1);
 }
 

@@ -6,7 +6,13 @@ serve((message, post) => {
   if (message.type === 'hello') {
     post({ type: 'here' });
   } else if (message.type === 'join') {
-    new Instance(message.module, message.memory, message.stack).x.worker_run(message.thread);
+    try {
+      new Instance(message.module, message.memory, message.stack).x.worker_run(message.thread);
+    } catch (error) {
+      /* The engine may be waiting for this thread in a barrier, where it hears of nothing but the pool. */
+      new Instance(message.module, message.memory, message.stack).x.workers_lost();
+      throw error;
+    }
     post({ type: 'left' });
   }
 });

@@ -6,6 +6,7 @@ import { aborted, SottoError, toPlain } from '../js/errors.js';
 import { breathe, hasFiles, isNode, nodeModule, nodeWorker, serve, within, wrapWorker } from '../js/host.js';
 import { PAGE_BYTES, STACK_BYTES } from '../js/protocol.js';
 import { transferOf } from '../js/source.js';
+import { isStored } from '../js/store.js';
 import { compile, Instance, newMemory } from './instance.js';
 import { Load } from './load.js';
 import { Runner } from './runner.js';
@@ -73,9 +74,12 @@ class Opening {
     const shared = canShare();
     const most = shared ? message.threads || Math.min(8, await cores()) : 1;
     const compiling = compile(message.variant, message.wasm);
+    /* What is on disk is read before a thread for it would have started. */
+    const here = !shared || (await isHere(message));
     if (!message.inspect) {
+      const loader = here ? undefined : spawn('loader', message.workers);
       const helpers = Array.from({ length: most - 1 }, () => spawn('compute', message.workers));
-      if (shared) this.#watchLoader(await spawn('loader', message.workers));
+      if (loader) this.#watchLoader(await loader);
       for (const helper of helpers) this.#watchCompute(await helper);
     }
     const { module, variant } = await compiling;
@@ -94,11 +98,18 @@ class Opening {
     };
     const header = await Promise.race([this.#header(request), failed]);
     if (this.#stopped) throw aborted();
+    const { memoryLimit } = message;
     if (message.inspect) {
+      header.info.fits &&= header.need <= memoryLimit;
       await this.#load?.close();
       return { ...header.info, variant, threads: most };
     }
     if (!header.info.fits) throw tooLarge(header);
+    if (header.need > memoryLimit) {
+      const mib = (/** @type {number} */ n) => `${Math.ceil(n / 2 ** 20)} MiB`;
+      const text = `The model needs ${mib(header.need)} of memory; its limit is ${mib(memoryLimit)}.`;
+      throw new SottoError('SOTTO_MEMORY', text);
+    }
     const instance = new Instance(module, newMemory(Math.ceil(header.need / PAGE_BYTES) * PAGE_BYTES));
     const stacks = Array.from({ length: most }, () => instance.x.stack_new(STACK_BYTES) >>> 0);
     const scratch = instance.alloc(64);
@@ -115,10 +126,12 @@ class Opening {
     });
     const feeding = this.#feed(instance, stacks[0], model, scratch);
     feeding.catch(() => {}); /* awaited below; something else may fail before */
-    await Promise.race([runner.chooseThreads(message.threads, most), failed]);
+    /* Nothing is measured while the threads help with reading. */
+    await Promise.race([runner.chooseThreads(here ? message.threads || most : message.threads, most), failed]);
     if (this.#stopped) throw aborted();
     post({ type: 'state', state: 'header', info: runner.info() });
     await Promise.race([feeding, failed]);
+    if (here && !message.threads) await Promise.race([runner.chooseThreads(0, most), failed]);
     runner.fed(true);
     this.#loader?.terminate();
     this.#loader = undefined;
@@ -232,6 +245,18 @@ function tooLarge({ need, info }) {
     `${length} ${Math.ceil(need / 2 ** 20)} MiB of memory; WebAssembly gives at most 4096. ` +
       (largestContext ? `The largest contextLength that fits is ${largestContext}.` : 'No context is small enough.'),
   );
+}
+
+/**
+ * Whether all of the source can be read from a disk by a thread that may block.
+ * @param {import('../js/protocol.js').Open} message
+ */
+async function isHere({ parts, cache, cacheFolder }) {
+  for (const part of parts) {
+    const stored = part.kind === 'url' && cache === 'use' && (await isStored(part.url, cacheFolder));
+    if (part.kind !== 'path' && !stored) return false;
+  }
+  return true;
 }
 
 /** @param {any} plain */

@@ -56,11 +56,9 @@ export class Feed {
         await this.#arrive(part, piece);
       input.rest = undefined;
     }
-    const stored = this.#inputs.every((input) => !input.remote || input.store?.complete);
-    if (stored) instance.x.feed_share(model);
     if (this.#inputs.every((input) => input.random)) await this.#planned();
     else await this.#inOrder();
-    if (stored) instance.x.feed_join(model);
+    instance.x.feed_join(model);
     if (!instance.x.feed_ready(model)) {
       const fail = instance.x.model_fail(model);
       if (instance.x.fail_code(fail)) throw instance.error(fail);
@@ -190,9 +188,12 @@ export class Feed {
 
   /** From disk, without a copy in between. @param {Stretch} stretch */
   async #direct({ input, part, from, to }) {
+    const { instance, model } = this.#to;
+    const stored = this.#inputs.every((one) => !one.remote || one.store?.complete);
     for (let at = from; at < to;) {
+      if (stored) instance.x.feed_share(model); /* with the threads that are there by now */
       const { to: address, room } = this.#target(part, at);
-      const n = await input.readInto(at, this.#to.instance.u8(address, Math.min(room, to - at, DIRECT_PIECE)));
+      const n = await input.readInto(at, instance.u8(address, Math.min(room, to - at, DIRECT_PIECE)));
       if (!(n > 0)) throw new SottoError('SOTTO_TRUNCATED', `${input.name} ends after ${at} bytes.`, { offset: at });
       this.#commit(part, at, n);
       input.arrived.add(at, at + n);

@@ -79,10 +79,18 @@ static void wake_sleepers(struct pool *p, atomic_word *word) {
     if (load_in_order(&p->sleepers)) futex_wake(word, ALL);
 }
 
+/* Until nobody is inside. */
+__attribute__((noinline)) static void wait_aside(struct pool *p) {
+    uint32_t users;
+#if defined(__clang__)
+#pragma clang loop unroll(disable)
+#endif
+    while ((users = load_in_order(&p->aside_users)) != 0) futex_wait(&p->aside_users, users, 100000);
+}
+
 void pool_aside(struct pool *p, bool (*work)(void *arg, uint32_t thread), void *arg) {
     word_store(&p->aside_on, 0);
-    for (uint32_t users; (users = load_in_order(&p->aside_users)) != 0;)
-        futex_wait(&p->aside_users, users, 100000);
+    wait_aside(p);
     if (!work) return;
     p->aside = work;
     p->aside_arg = arg;

@@ -201,19 +201,37 @@ static void pack_run(struct model *m, const struct pack_task *t, void *scratch) 
 
 enum { TOUCH_BYTES = 256 << 10, MEMORY_PAGE = 4096 };
 
-/* Takes one task off the ring and does it; false where there is none. */
+/* Takes a task off the ring, under a lock that is held for a few loads. */
+static bool take_task(struct feed *feed, struct pack_task *task) {
+    while (word_add(&feed->lock, 1)) spin_pause();
+    uint32_t at = word_load(&feed->taken);
+    bool any = at != word_load(&feed->put);
+    if (any) {
+        *task = feed->tasks[at % FEED_TASKS];
+        word_store(&feed->taken, at + 1);
+    }
+    word_store(&feed->lock, 0);
+    return any;
+}
+
+/* Does one task of the ring; false where there is none. */
 static bool pack_next(struct model *m, void *scratch) {
-    struct feed *feed = &m->feed;
     struct pack_task task;
-    uint32_t at;
-    do {
-        at = word_load(&feed->taken);
-        if (at == word_load(&feed->put)) return false;
-        task = feed->tasks[at % FEED_TASKS]; /* as long as it is not taken, nothing overwrites it */
-    } while (!__atomic_compare_exchange_n(&feed->taken, &at, at + 1, false, __ATOMIC_SEQ_CST,
-                                          __ATOMIC_SEQ_CST));
+    if (word_load(&m->feed.taken) == word_load(&m->feed.put) || !take_task(&m->feed, &task))
+        return false;
     pack_run(m, &task, scratch);
+    word_add(&m->feed.packed, 1);
     return true;
+}
+
+/* A function of its own with a rolled loop, as in base/pool.c and for its reason. */
+__attribute__((noinline)) static void wait_packed(struct feed *feed) {
+    uint32_t packed;
+#if defined(__clang__)
+#pragma clang loop unroll(disable)
+#endif
+    while ((packed = word_load(&feed->packed)) != word_load(&feed->put))
+        futex_wait(&feed->packed, packed, 100000);
 }
 
 /* Makes the host give pages of the weights' memory, the last ones first, before bytes go there: half of the time
@@ -225,8 +243,8 @@ static bool touch_next(struct model *m) {
     left = m->weight_bytes > left ? m->weight_bytes - left : 0;
     if (end + TOUCH_BYTES > left) return word_add(&feed->touched, (uint32_t)-1), false;
     uint8_t *at = m->weights.list[0].data + (m->weight_bytes - end - TOUCH_BYTES);
-    for (uint32_t i = 0; i < TOUCH_BYTES; i += MEMORY_PAGE)
-        __atomic_fetch_or((atomic_word *)(void *)(at + i), 0, __ATOMIC_RELAXED);
+    for (uint32_t i = 0; i < TOUCH_BYTES; i += MEMORY_PAGE) /* changes nothing, whoever writes there meanwhile */
+        word_add((atomic_word *)(void *)(at + i), 0);
     return true;
 }
 
@@ -247,6 +265,7 @@ void feed_join(struct model *m) {
     struct feed *feed = &m->feed;
     if (!feed->shared) return;
     while (pack_next(m, feed->scratch)) continue;
+    wait_packed(feed);
     pool_aside(m->pool, NULL, NULL);
     feed->shared = false;
 }

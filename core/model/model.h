@@ -114,7 +114,8 @@ struct feed {
     uint64_t loaded, total;     /* file bytes; loaded is read and, where work is shared, added to by others */
     atomic_word ready;
     struct pack_task *tasks;       /* [FEED_TASKS] a ring: the feeding thread puts, all take */
-    atomic_word put, taken;        /* counts */
+    atomic_word put, taken, packed; /* counts of tasks */
+    atomic_word lock;               /* of those who take */
     atomic_word touched;           /* pieces of memory that were touched ahead, from the end */
     bool shared;
     struct fail fail; /* the loader's own */

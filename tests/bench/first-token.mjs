@@ -133,7 +133,7 @@ export async function firstToken(host, model, { mbit, prompt, threads, rounds, o
     if (wants('cold')) {
       server.link.bytesPerSecond = (mbit * 1e6) / 8;
       row.alone = (await run('alone')).ms;
-      for (const ranges of [true, false]) {
+      for (const ranges of wants('plain') ? [true, false] : [true]) {
         server.link.ranges = ranges;
         server.requests.length = 0;
         const { ms, header, loaded } = await run('cold', true);

@@ -334,6 +334,18 @@ test('an abort at any moment rejects at once and leaves nothing running', async 
   await rejects(loadModel(file, options({ signal: AbortSignal.abort() })), 'SOTTO_ABORTED');
 });
 
+test('a model beyond the memory limit is refused before its tensors are downloaded', async () => {
+  const bytes = fs.readFileSync(file);
+  const server = await serve({ '/m.gguf': { bytes } });
+  const limit = { ...options({ cache: false }), memoryLimit: 2 ** 20 };
+  await rejects(loadModel(`${server.base}/m.gguf`, limit), 'SOTTO_MEMORY');
+  const { threads, ...shared } = limit;
+  assert.ok(threads === undefined || threads > 0);
+  assert.equal((await inspectModel(`${server.base}/m.gguf`, shared)).fits, false);
+  assert.equal((await inspectModel(`${server.base}/m.gguf`, { ...shared, memoryLimit: 2 ** 31 })).fits, true);
+  await server.close();
+});
+
 test('a worker that dies rejects what is pending with SOTTO_WORKER_LOST', async () => {
   const workers = path.join(folder, 'workers');
   const js = path.join(folder, 'js');
@@ -377,12 +389,17 @@ test('a worker that dies rejects what is pending with SOTTO_WORKER_LOST', async 
     })(),
     'SOTTO_WORKER_LOST',
   );
+  /* The dying thread tells the pool: nobody waits for the time-out of a barrier. */
+  assert.ok(Date.now() - begin < 6000, `noticed after ${Date.now() - begin} ms`);
   await rejects(model.tokenize('x'), 'SOTTO_WORKER_LOST');
   await model.close();
 
+  /* Only what comes from outside has a loader's thread. */
   fs.writeFileSync(compute, source);
   fs.writeFileSync(path.join(workers, 'loader.js'), 'setTimeout(() => process.exit(3), 100);');
-  await rejects(loadModel(file, mine()), 'SOTTO_WORKER_LOST');
+  const server = await serve({ '/m.gguf': { bytes: fs.readFileSync(file) } });
+  await rejects(loadModel(`${server.base}/m.gguf`, mine({ cache: false })), 'SOTTO_WORKER_LOST');
+  await server.close();
 });
 
 test('closing gives the memory back', { timeout: 120_000 }, async () => {
