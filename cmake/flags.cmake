@@ -22,7 +22,7 @@ endif()
 # Visitors download the modules: what is not in the innermost loops is compiled for size there.
 function(sotto_small_where_cold)
   set(cold ${core_sources})
-  list(FILTER cold EXCLUDE REGEX "/core/(kern|base)/")
+  list(FILTER cold EXCLUDE REGEX "/core/(kern/|base/(fmath|pool|sync))")
   set(scalar ${core_sources})
   list(FILTER scalar INCLUDE REGEX "/core/kern/[a-z]+_scalar\\.c$")
   set_property(SOURCE ${cold} ${scalar} APPEND PROPERTY COMPILE_OPTIONS -Os)
