@@ -10,7 +10,7 @@ static struct mm product(const struct model *m, const struct op *op, uint32_t sl
     return (struct mm){
         .dtype = w->dtype,
         .exact = m->options.exact,
-        .tiles = w->data + slice * w->slice_bytes,
+        .tiles = w->data ? w->data + slice * w->slice_bytes : NULL,
         .n_rows = w->rows,
         .k = w->k,
         .act = act,

@@ -11,10 +11,12 @@ static void *worker(void *arg) {
     return NULL;
 }
 
-/* Texts of several lengths out of the case's ids. */
+/* Texts of several lengths out of the case's ids, which are few and come again. */
 static uint32_t text_at(const struct input *in, uint32_t i, const uint32_t **ids) {
     static const uint32_t from[TEXTS] = {0, 3, 7, 0, 11}, n[TEXTS] = {9, 1, 20, 24, 13};
-    *ids = in->tokens + from[i];
+    static uint32_t texts[TEXTS][24];
+    for (uint32_t k = 0; k < n[i]; k++) texts[i][k] = in->tokens[(from[i] + k) % in->n];
+    *ids = texts[i];
     return n[i];
 }
 
@@ -83,8 +85,10 @@ static int begin(sotto_model *m, sotto_seq *s, const uint32_t *ids, uint32_t n, 
     return sotto_run_begin(m, &e, 1);
 }
 
-static void an_encoder_refuses_what_it_cannot_do(const struct input *in, bool ranks) {
+static void an_encoder_refuses_what_it_cannot_do(const struct input *in, bool must_rank) {
     sotto_model *m = open_in(in, (struct sotto_options){0});
+    bool ranks = !strstr(sotto_model_info(m), "\"scores\":0"); /* the file has a head for it */
+    CHECK(ranks || !must_rank, "the head that gives scores is not seen");
     uint32_t *ids = calloc(in->n_ctx + 1, sizeof *ids);
     sotto_seq *a, *b;
     sotto_seq_new(m, &a), sotto_seq_new(m, &b);
@@ -202,7 +206,7 @@ int main(int argc, char **argv) {
         const char *name;
         bool encoder, ranks, words;
     } models[] = {{"bert-rank", true, true, true},
-                  {"modern-bert", true, true, false},
+                  {"modern-bert", true, false, false},
                   {"jina-bert-v2", true, false, true},
                   {"t5encoder", true, false, false},
                   {"gemma3", false, false, false},
