@@ -89,7 +89,8 @@ __attribute__((noinline)) static void wait_aside(struct pool *p) {
 }
 
 void pool_aside(struct pool *p, bool (*work)(void *arg, uint32_t thread), void *arg) {
-    word_store(&p->aside_on, 0);
+    /* in order with the count of users: whoever counts itself after it was read sees this */
+    __atomic_store_n(&p->aside_on, 0, __ATOMIC_SEQ_CST);
     wait_aside(p);
     if (!work) return;
     p->aside = work;
