@@ -56,9 +56,21 @@ export async function openFirefox(program) {
     await send('WebDriver:SetTimeouts', { script: 900_000, pageLoad: 120_000 });
     return webDriverBrowser('firefox', {
       navigate: (url) => send('WebDriver:Navigate', { url }),
-      refresh: () => send('WebDriver:Refresh', {}),
-      execute: async (script, args) =>
-        (await send('WebDriver:ExecuteAsyncScript', { script, args, newSandbox: false, sandbox: null })).value,
+      // not WebDriver:Refresh, which passes the caches and the service worker by
+      refresh: async () => send('WebDriver:Navigate', { url: (await send('WebDriver:GetCurrentURL', {})).value }),
+      // Marionette's own scope has other modules and classes than the page: the page itself evaluates the script,
+      // which its content security policy must allow.
+      execute: async (script, args) => {
+        const inPage = `(function (json, tell) {
+          const run = function () {${script}\n};
+          run(...JSON.parse(json), (answer) => tell(JSON.stringify(answer)));
+        })`;
+        const { value } = await send('WebDriver:ExecuteAsyncScript', {
+          script: 'window.eval(arguments[0])(arguments[1], arguments[2])',
+          args: [inPage, JSON.stringify(args)],
+        });
+        return JSON.parse(value);
+      },
       resize: (size) => send('WebDriver:SetWindowRect', size),
       photograph: async () => (await send('WebDriver:TakeScreenshot', { full: false })).value,
       end,
