@@ -56,7 +56,18 @@ test('two models share one page, and closing gives memory back', { skip: hasBrow
     assert.match(await browser.evaluate(async () => (await globalThis.a.close(), globalThis.say(globalThis.b))), /Paris/);
     if (before === null) return;
     const given = () => before - (residentBytes(browser.pid) ?? 0);
-    for (const end = Date.now() + 20_000; given() < both.wasm * 0.8 && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 250));
+    const wait = async (/** @type {number} */ ms) => {
+      for (const end = Date.now() + ms; given() < both.wasm * 0.8 && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 250));
+    };
+    await wait(20_000);
+    // A browser collects when it likes, on a busy machine later: a further model that comes and goes is a reason to.
+    for (let i = 0; i < 3 && given() < both.wasm * 0.8; i++) {
+      await browser.evaluate(async (url) => {
+        const { loadModel } = await import('/js/index.js');
+        await (await loadModel(url, { threads: 2, contextLength: 512, cache: false })).close();
+      }, `/model/${path.basename(model)}`);
+      await wait(10_000);
+    }
     assert.ok(given() >= both.wasm * 0.8, `${given()} bytes given back of ${both.wasm}`);
   } finally {
     await browser.close();
