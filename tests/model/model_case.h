@@ -81,4 +81,26 @@ static inline void reference(const struct input *in, uint32_t arithmetic, uint64
     sotto_model_close(m);
 }
 
+/* Opens the file with `n` bytes behind `name` (skip bytes after it) replaced; the failure's
+ * sentence must hold `word`. */
+static inline void lie(const struct input *in, const char *name, size_t skip, const void *value,
+                       size_t n, int code, const char *word) {
+    struct input copy = *in;
+    struct fail f = {0};
+    struct sotto_options o = {.context_length = 64};
+    char *at = NULL;
+    copy.file.data = malloc(in->file.size);
+    memcpy(copy.file.data, in->file.data, in->file.size);
+    for (size_t i = 0; !at && i + strlen(name) < in->file.size; i++)
+        if (!memcmp(copy.file.data + i, name, strlen(name))) at = copy.file.data + i + strlen(name);
+    if (CHECK(at != NULL, "%s does not occur in the file", name)) {
+        memcpy(at + skip, value, n);
+        sotto_model *m = open_fed(&heap.heap, &pool, copy.file, &o, &f);
+        CHECK(!m && f.code == code && strstr(f.text, word), "%s changed: code %d, \"%s\"", name,
+              f.code, f.text);
+        sotto_model_close(m);
+    }
+    free(copy.file.data);
+}
+
 #endif
