@@ -409,7 +409,7 @@ function finish(value) {
  * @property {number[]} tokens
  * @property {'answer' | 'reasoning'} channel
  * @property {number} [dropped] on the first part of a turn that had to forget: messages no longer seen
- * @property {number} [shifted] on the first part after a context shift: tokens dropped by it
+ * @property {number} [shifted] on the first part after context shifts: tokens dropped by them
  * @property {'stop' | 'length' | 'abort'} [finishReason] on the last part, as the following
  * @property {{promptTokens: number, cachedTokens: number, completionTokens: number}} [usage]
  * @property {{prefillMs: number, decodeMs: number, firstTokenMs: number, prefillTokensPerSecond: number,

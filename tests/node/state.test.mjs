@@ -103,13 +103,14 @@ test('a saved conversation goes on in another model object without evaluating an
 
 test('a full context shifts on request: the answer goes on and says what was dropped', async () => {
   const prompt = await model.tokenize('the man in the inn');
-  const options = { temperature: 0, ignoreEog: true, maxTokens: 400 };
+  /* Ends before a second shift: a quick machine would tell of both in one part. */
+  const options = { temperature: 0, ignoreEog: true, maxTokens: 360 };
   const plain = await collect(model.complete(prompt, options));
   assert.equal(plain.last.finishReason, 'length');
   assert.equal(plain.ids.length, 256 - prompt.length + 1, 'without the option the context is the end');
   assert.ok(plain.parts.every((p) => !('shifted' in p)));
   const shifted = await collect(model.complete(prompt, { ...options, contextShift: { keep: 3 } }));
-  assert.equal(shifted.ids.length, 400);
+  assert.equal(shifted.ids.length, 360);
   assert.deepEqual(shifted.ids.slice(0, plain.ids.length), plain.ids);
   const dropped = shifted.parts.filter((p) => p.shifted);
   assert.ok(dropped.length >= 1);
