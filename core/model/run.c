@@ -91,7 +91,8 @@ static void job(void *arg, struct pool *pool, uint32_t thread) {
         uint32_t n_phases = has_phases(m, o) ? run_phases(m, o) : 0;
         for (uint32_t phase = first; phase < n_phases; phase++) {
             run_phase(&r, o, phase);
-            if (r.paused) {
+            if (r.paused) { /* with one thread only */
+                note_time(m, op);
                 w->op = op, w->phase = phase;
                 w->result = word_load(&m->abort) ? SOTTO_ABORTED : SOTTO_MORE;
                 return;
