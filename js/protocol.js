@@ -66,7 +66,6 @@
  * @property {Part[]} parts
  * @property {EngineOptions} options
  * @property {number} maxThreads
- * @property {WebAssembly.Module} module
  * @property {'use' | 'reload' | 'none'} cache
  * @property {string | undefined} cacheFolder
  * @property {number} retries

@@ -82,7 +82,6 @@ class Opening {
       if (loader) this.#watchLoader(await loader);
       for (const helper of helpers) this.#watchCompute(await helper);
     }
-    const { module, variant } = await compiling;
     if (this.#stopped) throw aborted();
     /** @type {import('../js/protocol.js').LoadRequest} */
     const request = {
@@ -90,13 +89,15 @@ class Opening {
       parts: message.parts,
       options: message.options,
       maxThreads: most,
-      module,
       cache: message.cache,
       cacheFolder: message.cacheFolder,
       retries: message.retries,
       inspect: message.inspect,
     };
-    const header = await Promise.race([this.#header(request), failed]);
+    const reading = this.#header(request, compiling);
+    reading.catch(() => {}); /* awaited below; the compilation may fail before */
+    const { module, variant } = await compiling;
+    const header = await Promise.race([reading, failed]);
     if (this.#stopped) throw aborted();
     const { memoryLimit } = message;
     if (message.inspect) {
@@ -178,13 +179,20 @@ class Opening {
     post({ type: 'progress', progress });
   }
 
-  /** @param {import('../js/protocol.js').LoadRequest} request @returns {Promise<any>} */
-  #header(request) {
+  /**
+   * The first bytes are under way before the engine is compiled.
+   * @param {import('../js/protocol.js').LoadRequest} request
+   * @param {Promise<{module: WebAssembly.Module}>} compiling
+   * @returns {Promise<any>}
+   */
+  #header(request, compiling) {
+    const compiled = compiling.then(({ module }) => module);
     const loader = this.#loader;
     if (!loader) {
-      this.#load = new Load(request, (progress) => this.#progress(progress));
+      this.#load = new Load(request, compiled, (progress) => this.#progress(progress));
       return this.#load.header();
     }
+    compiled.then((module) => loader.post({ type: 'module', module })).catch(() => {});
     return new Promise((resolve) => {
       this.#onLoader = resolve;
       loader.post(request, transferOf(request.parts));

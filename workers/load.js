@@ -21,6 +21,7 @@ const REPORT_MS = 100;
 export class Load {
   /** @type {import('../js/protocol.js').LoadRequest} */
   #request;
+  #compiling;
   #report;
   #stop = new AbortController();
   /** @type {Input[]} */
@@ -38,10 +39,12 @@ export class Load {
 
   /**
    * @param {import('../js/protocol.js').LoadRequest} request
+   * @param {Promise<WebAssembly.Module>} compiling
    * @param {(progress: LoadProgress) => void} report
    */
-  constructor(request, report) {
+  constructor(request, compiling, report) {
     this.#request = request;
+    this.#compiling = compiling;
     this.#report = report;
   }
 
@@ -91,17 +94,16 @@ export class Load {
 
   /** @returns {Promise<{info: any, need: number, heads: Uint8Array[]}>} */
   async #header() {
-    const { module, options, maxThreads, parts } = this.#request;
+    const { options, maxThreads, parts } = this.#request;
     this.#tell('connect', true);
-    const instance = new Instance(module, newMemory(8 << 20, HEADER_MEMORY));
-    const { x } = instance;
-    const header = x.header_new() >>> 0;
-    if (!header) throw new SottoError('SOTTO_MEMORY', 'There is no memory to read the header.');
+    const reading = this.#headerReader();
+    reading.catch(() => {}); /* awaited below; the source may fail before */
     for (let i = 0, n = parts.length; i < n; i++) {
       await this.#add(parts[i]);
-      await this.#readHeader(instance, header, i);
+      await this.#readHeader(reading, i);
+      const { instance, header } = await reading;
       if (i > 0) continue;
-      const wanted = x.header_parts(header);
+      const wanted = instance.x.header_parts(header);
       if (wanted > parts.length) {
         const more = parts.length === 1 ? siblings(parts[0], wanted) : undefined;
         if (!more) {
@@ -114,6 +116,8 @@ export class Load {
         n = wanted;
       }
     }
+    const { instance, header } = await reading;
+    const { x } = instance;
     const at = instance.putOptions(options, maxThreads);
     const text = x.header_info(header, at) >>> 0;
     if (!text) throw instance.error(x.header_fail(header));
@@ -125,6 +129,13 @@ export class Load {
     info.memory = { ...info.memory, total: need };
     info.fits = heap > 0 && need <= 2 ** 32;
     return { info, need, heads: this.#inputs.map((input) => joined(input.heads, input.headerBytes)) };
+  }
+
+  async #headerReader() {
+    const instance = new Instance(await this.#compiling, newMemory(8 << 20, HEADER_MEMORY));
+    const header = instance.x.header_new() >>> 0;
+    if (!header) throw new SottoError('SOTTO_MEMORY', 'There is no memory to read the header.');
+    return { instance, header };
   }
 
   /** @param {import('../js/protocol.js').Part} part */
@@ -174,14 +185,14 @@ export class Load {
 
   /**
    * Pushes bytes of part i until its header is complete: what is stored first, then from where it comes.
-   * @param {Instance} instance
-   * @param {number} header
+   * @param {Promise<{instance: Instance, header: number}>} reading
    * @param {number} i
    */
-  async #readHeader(instance, header, i) {
+  async #readHeader(reading, i) {
     const input = this.#inputs[i];
     let at = 0;
-    const push = (/** @type {Uint8Array} */ bytes) => {
+    const push = async (/** @type {Uint8Array} */ bytes) => {
+      const { instance, header } = await reading;
       const taken = instance.pushHeader(header, i, bytes);
       if (taken >= 0) input.headerBytes = at + taken;
       input.heads.push({ at, bytes });
@@ -197,7 +208,7 @@ export class Load {
       const n = (await input.store?.read(at, bytes)) ?? 0;
       if (n === 0) break;
       this.#progress.cached += n;
-      if (push(bytes.subarray(0, n))) return;
+      if (await push(bytes.subarray(0, n))) return;
       this.#tell('header');
     }
     for (let ask = HEADER_PIECE; ; ask *= 2) {
@@ -211,7 +222,7 @@ export class Load {
         got = true;
         await this.#keep(input, at, fresh);
         this.#count(input, fresh.length);
-        const complete = push(fresh);
+        const complete = await push(fresh);
         this.#tell('header');
         if (!complete) continue;
         if (input.random && !input.remote) await reader.cancel();

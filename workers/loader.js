@@ -6,17 +6,20 @@ import { Load } from './load.js';
 
 /** @type {Load | undefined} */
 let load;
-/** @type {WebAssembly.Module} */
-let module;
+/** @type {(module: WebAssembly.Module) => void} */
+let compiled;
+/** @type {Promise<WebAssembly.Module>} */
+const compiling = new Promise((resolve) => (compiled = resolve));
 
 serve(async (message, post) => {
   try {
     if (message.type === 'load') {
-      module = message.module;
-      load = new Load(message, (progress) => post({ type: 'progress', progress }));
+      load = new Load(message, compiling, (progress) => post({ type: 'progress', progress }));
       post({ type: 'header', ...(await load.header()) });
+    } else if (message.type === 'module') {
+      compiled(message.module);
     } else if (message.type === 'target') {
-      const instance = new Instance(module, message.memory, message.stack);
+      const instance = new Instance(await compiling, message.memory, message.stack);
       await load?.feed(instance, message.model, message.scratch);
       const stored = !!load?.stored;
       const reason = load?.unstored;
