@@ -155,7 +155,7 @@ class Opening {
 
   /** @param {Port} port */
   #watchCompute(port) {
-    if (this.#stopped) return port.terminate();
+    if (this.#stopped) return;
     this.#compute.push(port);
     port.lost(this.#lost('compute'));
     port.listen(() => {});
@@ -163,7 +163,7 @@ class Opening {
 
   /** @param {Port} port */
   #watchLoader(port) {
-    if (this.#stopped) return port.terminate();
+    if (this.#stopped) return;
     this.#loader = port;
     port.lost(this.#lost('loader'));
     port.listen((message) => {
@@ -237,10 +237,10 @@ class Opening {
         loader.post({ type: 'stop' });
       });
       await within(stopped, 8000);
-      loader.terminate();
     }
     await this.#load?.close();
-    for (const port of this.#compute) port.terminate();
+    /* The other threads end with this one, when the page ends it. In Chromium a worker that its parent ends at the
+       same moment may stay for ever, and its parent and the memory with it. */
   }
 }
 

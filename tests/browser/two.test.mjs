@@ -56,9 +56,9 @@ test('two models share one page, and the end of one leaves the other alone', { s
     assert.match(await browser.evaluate(async () => (await globalThis.a.close(), globalThis.say(globalThis.b))), /Paris/);
     if (before === null) return;
     const given = () => before - (residentBytes(browser.pid) ?? 0);
-    // When a browser gives pages back to the system is its own affair; that the model lets go of them is asserted in Node.
-    for (const end = Date.now() + 10_000; given() < both.wasm * 0.8 && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 250));
-    context.diagnostic(`${given()} bytes given back within 10 s of ${both.wasm}`);
+    for (const end = Date.now() + 20_000; given() < both.wasm * 0.8 && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 250));
+    context.diagnostic(`${given()} bytes given back of ${both.wasm}`);
+    assert.ok(given() >= both.wasm * 0.8, `${given()} bytes given back of ${both.wasm}`);
   } finally {
     await browser.close();
     await server.close();
