@@ -69,7 +69,7 @@ export function memoryNeed(entry, n, kvType) {
 /**
  * What this device can do with an entry.
  * @param {CatalogueEntry} entry
- * @param {{memory: number, streamGBs: number, threads: number}} device memory in bytes (0: unknown)
+ * @param {{memory: number, streamGBs: number, threads: number}} device bytes it can spare (0: unknown)
  * @param {{contextLength: number, kvType: string}} options
  * @returns {{memory: number, fits: boolean, why: string, tokensPerSecond: number}}
  */
@@ -77,7 +77,7 @@ export function verdict(entry, device, options) {
   const memory = memoryNeed(entry, options.contextLength, options.kvType);
   let why = '';
   if (memory > WASM32) why = 'needs more than the 4 GiB a page can address';
-  else if (device.memory && memory > device.memory * 0.7) why = `needs more memory than this device can spare`;
+  else if (device.memory && memory > device.memory) why = `needs more memory than this device can spare`;
   // A decoded token reads every weight once.
   const cost = { bytes: entry.active ?? entry.bytes };
   const tokensPerSecond = device.streamGBs ? decodeSpeed(cost, { stream_gbs: device.streamGBs }) : 0;

@@ -1,5 +1,5 @@
 /** The conversation: its list of messages, the composer, streaming, stop, edit, regenerate, copy. */
-import { $, focusPrompt, make, notice, speak } from './dom.js';
+import { $, duration, focusPrompt, make, notice, speak } from './dom.js';
 import { chatOf, engine, onEngine } from './engine.js';
 import { renderMarkdown } from './markdown.js';
 import { samplingOptions, settings } from './settings.js';
@@ -195,7 +195,7 @@ async function answer(mine, text) {
   const begun = { at: 0 };
   let count = 0;
   try {
-    for await (const part of await turn(turns, text, { ...samplingOptions(), signal: controller.signal, onProgress: prefill })) {
+    for await (const part of await turn(turns, text, { ...samplingOptions(), signal: controller.signal, onProgress: reader() })) {
       if (part.channel === 'reasoning') reply.reasoning += part.text;
       else reply.content += part.text;
       painter.soon();
@@ -248,9 +248,18 @@ function live(begun, count) {
 /** @param {number} n */
 const rate = (n) => (n >= 100 ? String(Math.round(n)) : n.toFixed(1));
 
-/** @param {{loaded: number, total: number}} p tokens of the prompt */
-function prefill({ loaded, total }) {
-  if (loaded < total) $('stats').textContent = `reading the conversation: ${loaded} of ${total} tokens`;
+/** Tells how far the prompt is read, and from the second report on how long it will take. */
+function reader() {
+  /** @type {{at: number, loaded: number} | undefined} */
+  let first;
+  return (/** @type {{loaded: number, total: number}} */ { loaded, total }) => {
+    if (loaded >= total) return;
+    const now = performance.now();
+    first ??= { at: now, loaded };
+    const words = [`reading the conversation: ${loaded} of ${total} tokens`];
+    if (loaded > first.loaded) words.push(`${duration(((now - first.at) / 1000 / (loaded - first.loaded)) * (total - loaded))} left`);
+    $('stats').textContent = words.join(' · ');
+  };
 }
 
 /** @param {Message} answer @param {any} part the last one */

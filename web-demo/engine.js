@@ -45,6 +45,15 @@ export function tokenFor(source) {
 }
 
 /**
+ * Bytes of memory that a model may take here; 0 where the device does not tell. The browser rounds what the device
+ * has down and stops at 8 GiB, which is no limit for what fits a page.
+ */
+export function spareMemory() {
+  const { deviceMemory = 8 } = /** @type {any} */ (navigator);
+  return deviceMemory >= 8 ? 0 : deviceMemory * 0.7 * 2 ** 30;
+}
+
+/**
  * Loads a choice in place of the present model. Resolves true when it is ready, false when it was paused or
  * cancelled; throws the engine's error.
  * @param {Choice} choice @param {(p: any) => void} onProgress
@@ -59,6 +68,7 @@ export async function load(choice, onProgress) {
   try {
     const model = await loadModel(choice.source, {
       ...engineOptions(),
+      ...(spareMemory() ? { memoryLimit: spareMemory() } : {}),
       signal: controller.signal,
       onProgress,
       ...tokenFor(choice.source),

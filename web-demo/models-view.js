@@ -2,7 +2,7 @@
 import { cachedModels, deleteCachedModel, measureMachine } from './sotto/js/index.js';
 import { catalogue, recommend, verdict } from './catalogue.js';
 import { $, bytes, duration, focusPrompt, make, notice, openDialog, speak } from './dom.js';
-import { cancel, engine, load, onEngine, pause, token } from './engine.js';
+import { cancel, engine, load, onEngine, pause, spareMemory, token } from './engine.js';
 import { sentence } from './chat-view.js';
 import { settings } from './settings.js';
 import { saveSetting } from './store.js';
@@ -69,15 +69,12 @@ function drawState() {
 
 async function measure() {
   if (device) return device;
-  const { deviceMemory } = /** @type {any} */ (navigator);
   let machine = { streamGBs: 0, threads: navigator.hardwareConcurrency || 1 };
   try {
     const { stream_gbs: streamGBs, threads } = await measureMachine({ milliseconds: 100 });
     machine = { streamGBs, threads };
   } catch { /* the list then has no predictions */ }
-  device = { memory: (deviceMemory ?? 0) * 2 ** 30, ...machine };
-  // the API rounds down and stops at 8 GiB: 8 means "8 or more", which is no limit for what fits a page
-  if (device.memory >= 8 * 2 ** 30) device.memory = 0;
+  device = { memory: spareMemory(), ...machine };
   return device;
 }
 

@@ -103,7 +103,7 @@ describe('the chat page', { skip: hasBrowser('chromium') ? false : 'not installe
 
     const small = await page(async () => {
       const { catalogue, recommend, verdict } = await import('./catalogue.js');
-      const device = { memory: 2 ** 30, streamGBs: 10, threads: 2 };
+      const device = { memory: 0.7 * 2 ** 30, streamGBs: 10, threads: 2 };
       const rows = catalogue.map((entry) => ({ entry, ...verdict(entry, device, { contextLength: 4096, kvType: 'f16' }) }));
       const huge = verdict({ ...catalogue[0], bytes: 5e9 }, { ...device, memory: 0 }, { contextLength: 4096, kvType: 'f16' });
       return { rows: rows.map((row) => [row.entry.id, row.fits, row.why]), best: recommend(rows).bytes, huge: huge.why };

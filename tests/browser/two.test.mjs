@@ -1,32 +1,13 @@
 // Two models open at once in one page: both work, they share the cores, and closing one leaves the other alone.
 
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { hasBrowser, openBrowser } from './drivers/index.mjs';
+import { residentBytes } from './resident.mjs';
 import { startServer } from './server.mjs';
 import { realModel } from '../models.mjs';
 import { root } from '../../tools/setup-util.mjs';
-
-/** Resident bytes of a process and all its descendants, or null where /proc does not tell. @param {number | undefined} pid */
-function residentBytes(pid) {
-  if (!pid || !fs.existsSync('/proc/self/status')) return null;
-  const parents = new Map();
-  const bytes = new Map();
-  for (const name of fs.readdirSync('/proc').filter((text) => /^\d+$/.test(text))) {
-    try {
-      const status = fs.readFileSync(`/proc/${name}/status`, 'utf8');
-      parents.set(Number(name), Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]));
-      bytes.set(Number(name), Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1024);
-    } catch { /* gone meanwhile */ }
-  }
-  const ofTree = (/** @type {number} */ at) => {
-    for (; at > 1; at = parents.get(at) ?? 0) if (at === pid) return true;
-    return false;
-  };
-  return [...bytes].filter(([at]) => ofTree(at)).reduce((sum, [, n]) => sum + n, 0);
-}
 
 test('two models share one page, and the end of one leaves the other alone', { skip: hasBrowser('chromium') ? false : 'not installed', timeout: 300_000 }, async (context) => {
   const model = await realModel();

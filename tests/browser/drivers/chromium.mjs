@@ -34,6 +34,10 @@ function wrap(browser, page) {
     },
     evaluate: (fn, ...args) => page.evaluate(/** @type {any} */ (fn), ...args),
     setViewport: (width, height) => page.setViewport({ width, height }),
+    async cramp(rate, gibibytes) {
+      await page.emulateCPUThrottling(rate);
+      await page.evaluateOnNewDocument((value) => Object.defineProperty(navigator, 'deviceMemory', { get: () => value }), gibibytes);
+    },
     async screenshot(file) {
       await page.screenshot({ path: /** @type {`${string}.png`} */ (file) });
     },

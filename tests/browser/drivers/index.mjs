@@ -20,6 +20,8 @@ import { openWebKit } from './webkit.mjs';
  * @property {() => Promise<void>} reload
  * @property {(fn: string | ((...args: any[]) => any), ...args: any[]) => Promise<any>} evaluate
  * @property {(width: number, height: number) => Promise<void>} setViewport
+ * @property {(rate: number, gibibytes: number) => Promise<void>} [cramp]  slows the page's CPU and tells it of so
+ *   much memory from the next page on (Chromium)
  * @property {(file: string) => Promise<void>} screenshot
  * @property {() => Promise<Browser>} [tab]  another page of the same profile (Chromium); closing it closes all
  * @property {number} [pid]                  of the browser's first process (Chromium)
