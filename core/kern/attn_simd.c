@@ -281,7 +281,7 @@ static void adjust(const struct attn *a, float *s, uint32_t from, uint32_t to, u
  * here. */
 static bool weigh(float *s, struct row row, float *state, size_t dim, float factor) {
     float minus = -__builtin_inff(), most = state[0], block = minus, alpha, lane[4];
-    uint32_t from = row.from & ~3u, to = (row.to + 3) & ~3u;
+    uint32_t from = row.from & ~7u, to = (row.to + 7) & ~7u;
     v128 top = vf_splat(minus), sum = v_zero(), by = vf_splat(factor);
     for (uint32_t j = from; j < row.from; j++) s[j] = minus;
     for (uint32_t j = row.to; j < to; j++) s[j] = minus;
@@ -292,10 +292,13 @@ static bool weigh(float *s, struct row row, float *state, size_t dim, float fact
     most = f_max(most, block);
     alpha = state[0] == most ? 1.0f : f_exp(state[0] - most);
     top = vf_splat(most);
-    for (uint32_t j = from; j < to; j += 4) {
-        v128 p = v_exp(vf_sub(v_load(s + j), top));
-        sum = vf_add(sum, p);
-        v_store(s + j, factor == 1.0f ? p : vf_mul(p, by));
+    for (uint32_t j = from; j < to; j += 8) {
+        v128 p[2] = {vf_sub(v_load(s + j), top), vf_sub(v_load(s + j + 4), top)};
+        v_exp_low(p);
+        for (int i = 0; i < 2; i++) {
+            sum = vf_add(sum, p[i]);
+            v_store(s + j + 4 * i, factor == 1.0f ? p[i] : vf_mul(p[i], by));
+        }
     }
     v_store(lane, sum);
     state[0] = most;

@@ -33,6 +33,34 @@ static inline v128 v_exp(v128 x) {
     return v_select(vf_eq(x, x), p, x);
 }
 
+/* v_exp of two vectors of numbers that are not above zero (or are not numbers). */
+static inline void v_exp_low(v128 *x) {
+    v128 low = V_EXP(1), round = V_EXP(2), c[2], t[2], n[2], r[2], q[2], p[2];
+#define BOTH(what) for (int i = 0; i < 2; i++) what
+    BOTH(c[i] = vf_pmax(low, x[i]));
+    v128 k = V_EXP(3);
+    BOTH(t[i] = vf_add(vf_mul(c[i], k), round));
+    BOTH(n[i] = vf_sub(t[i], round));
+    k = V_EXP(4);
+    BOTH(r[i] = vf_sub(c[i], vf_mul(n[i], k)));
+    k = V_EXP(5);
+    BOTH(r[i] = vf_sub(r[i], vf_mul(n[i], k)));
+    k = V_EXP(6);
+    BOTH(q[i] = vf_mul(k, r[i]));
+    k = V_EXP(7);
+    BOTH(q[i] = vf_add(q[i], k));
+    for (int m = 8; m < 11; m++) {
+        k = V_EXP(m);
+        BOTH(q[i] = vf_add(vf_mul(q[i], r[i]), k));
+    }
+    k = V_EXP(11);
+    BOTH(p[i] = vf_add(vf_add(vf_mul(q[i], vf_mul(r[i], r[i])), r[i]), k));
+    BOTH(p[i] = vi_add(p[i], vi_shl(t[i], 23)));
+    BOTH(p[i] = v_andnot(p[i], vf_lt(x[i], low)));
+    BOTH(x[i] = v_select(vf_eq(x[i], x[i]), p[i], x[i]));
+#undef BOTH
+}
+
 /* base/fmath.c: f_tanh. */
 static inline v128 v_tanh(v128 x) {
     v128 a = vf_abs(x), z = vf_mul(x, x), one = vf_splat(1.0f), q, e;
