@@ -90,9 +90,8 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
 
 /* ---- products of a panel --------------------------------------------------------------------- */
 
-/* n steps, pair sums in int16: c[token][half] */
-MM_INLINE void steps16(v128 *c, const uint8_t *w, const uint8_t *a, int n, int width) {
-    for (int i = 0; i < 2 * width; i++) c[i] = v_zero();
+/* n steps on top of c[token][half], pair sums in int16 */
+MM_INLINE void more16(v128 *c, const uint8_t *w, const uint8_t *a, int n, int width) {
     MM_ROLLED for (int i = 0; i < n; i++, w += 32, a += 4 * width) {
         v128 lo = v_load(w), hi = v_load(w + 16);
         for (int t = 0; t < width; t++) {
@@ -101,6 +100,29 @@ MM_INLINE void steps16(v128 *c, const uint8_t *w, const uint8_t *a, int n, int w
             c[2 * t + 1] = vh_add(c[2 * t + 1], vh_dot_b(x, hi));
         }
     }
+}
+/* n steps */
+MM_INLINE void steps16(v128 *c, const uint8_t *w, const uint8_t *a, int n, int width) {
+    v128 lo = v_load(w), hi = v_load(w + 16);
+    for (int t = 0; t < width; t++) {
+        v128 x = v_load_splat32(a + 4 * t);
+        c[2 * t] = vh_dot_b(x, lo), c[2 * t + 1] = vh_dot_b(x, hi);
+    }
+    more16(c, w + 32, a + 4 * width, n - 1, width);
+}
+/* A block of 4-bit codes. Half of what the zero point takes off goes into each lane of a pair: at the end it is
+ * Σ (w - 2^(shift-1)) q of its own columns less Σ 2^(shift-1) q of the other's, no more than 30480 whatever the
+ * sums on the way wrap to. */
+MM_INLINE void block16(v128 *c, const uint8_t *w, const uint8_t *a, int width, int shift) {
+    const uint8_t *q = a + 12 * width;
+    if (shift) {
+        for (int t = 0; t < width; t++)
+            c[2 * t] = c[2 * t + 1] = vh_shl(v_load_splat16(a + 4 * (2 * width + t)), shift - 1);
+        more16(c, w, q, 8, width);
+    } else {
+        steps16(c, w, q, 8, width);
+    }
+    for (int i = 0; i < 2 * width; i++) c[i] = vi_pair_sum(c[i]);
 }
 /* n steps on top of c */
 MM_INLINE void steps32(v128 *c, const uint8_t *w, const uint8_t *a, int n, int width) {
@@ -154,6 +176,11 @@ MM_INLINE void dot32(float *acc, const uint8_t *w, const uint8_t *a, size_t k, i
     v128 sum[2 * MM_GROUP], c[2 * MM_GROUP], part[2 * MM_GROUP];
     for (int i = 0; i < 2 * width; i++) sum[i] = v_zero();
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, w += PANEL32, a += MM_Q8_BYTES * width) {
+        if (!wide && CHUNK(bits) == 8) {
+            block16(c, w + 64, a, width, shift);
+            scale32(sum, c, w, a, width, min);
+            continue;
+        }
         for (int t = 0; t < width; t++)
             c[2 * t] = c[2 * t + 1] =
                 shift ? vi_shl(v_load_splat32(a + 4 * (2 * width + t)), shift) : v_zero();

@@ -133,8 +133,12 @@ void mm_pairs_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {
 
 /* n pairs of columns by 4 tokens: sums [token][half] */
 MM_INLINE void steps4(v128 c[8], const uint8_t *w, const uint8_t *a, int n) {
-    for (int i = 0; i < 8; i++) c[i] = v_zero();
-    MM_ROLLED for (int i = 0; i < n; i++, w += 32, a += 16) {
+    for (int t = 0; t < 4; t++) { /* the first pair: nothing to add to */
+        v128 x = v_load_splat32(a + 4 * t);
+        c[2 * t] = vi_dot_h(v_load(w), x), c[2 * t + 1] = vi_dot_h(v_load(w + 16), x);
+    }
+    MM_ROLLED for (int i = 1; i < n; i++) {
+        w += 32, a += 16;
         v128 lo = v_load(w), hi = v_load(w + 16);
         for (int t = 0; t < 4; t++) {
             v128 x = v_load_splat32(a + 4 * t);

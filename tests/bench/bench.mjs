@@ -7,6 +7,7 @@
  *   --threads LIST    default 1,2
  *   --depth N         tokens of context before the decoded ones (default 16)
  *   --model FILE      one GGUF instead of the usual ones
+ *   --variant NAME    of Sotto's builds, simd or relaxed (default: the best that runs)
  *   --busy            adds rows with one core taken by a spinning process
  *   --json FILE, --svg FILE
  *
@@ -38,7 +39,7 @@ const units = { pp256: 'tok/s', tg64: 'tok/s', load: 'ms', 'peak-memory': 'bytes
 
 /** @param {string[]} args */
 function parse(args) {
-  const o = { only: [], peers: Object.keys(peers), rounds: 5, threads: [1, 2], depth: 16, model: '', busy: false, json: '', svg: '' };
+  const o = { only: [], peers: Object.keys(peers), rounds: 5, threads: [1, 2], depth: 16, model: '', variant: '', busy: false, json: '', svg: '' };
   for (let i = 0; i < args.length; i++) {
     const value = () => args[++i] ?? fail(`${args[i - 1]} needs a value`);
     if (args[i] === '--only') o.only.push(value());
@@ -47,6 +48,7 @@ function parse(args) {
     else if (args[i] === '--threads') o.threads = value().split(',').map(Number);
     else if (args[i] === '--depth') o.depth = Number(value());
     else if (args[i] === '--model') o.model = value();
+    else if (args[i] === '--variant') o.variant = value();
     else if (args[i] === '--busy') o.busy = true;
     else if (args[i] === '--json') o.json = value();
     else if (args[i] === '--svg') o.svg = value();
@@ -102,7 +104,7 @@ async function measure(model, threads, o, rows, busy) {
       const host = await peers[peer].start(model.path);
       started.push({ peer, host });
       const before = residentBytes(host.pids(), 'VmRSS');
-      const { ms } = await host.call('open', { model: model.path, threads, context });
+      const { ms } = await host.call('open', { model: model.path, threads, context, variant: o.variant });
       note(peer, 'load', ms);
       await host.call('prefill', 64); // warm
       await host.call('decode', { n: 8, depth: o.depth });
@@ -142,7 +144,7 @@ async function measure(model, threads, o, rows, busy) {
     const [peer, test] = key.split('\t');
     if (!wanted(peer, test)) continue;
     const { engine, host } = peers[peer];
-    const row = { engine, host, model: model.name, quantization: model.quantization, threads, test, ...summary(values), unit: units[test], ...(o.depth !== 16 ? { depth: o.depth } : {}), ...(busy ? { busy: true } : {}) };
+    const row = { engine, host, model: model.name, quantization: model.quantization, threads, test, ...summary(values), unit: units[test], ...(o.depth !== 16 ? { depth: o.depth } : {}), ...(o.variant && engine === 'sotto' ? { variant: o.variant } : {}), ...(busy ? { busy: true } : {}) };
     rows.push(row);
   }
   table(rows.filter((row) => row.model === model.name && row.quantization === model.quantization && row.threads === threads && !!row.busy === busy));

@@ -9,10 +9,10 @@ export function sottoEngine({ loadModel }, text) {
   /** @param {number} n */
   const prompt = (n) => Uint32Array.from({ length: n }, (_, i) => tokens[i % tokens.length]);
   return {
-    async open({ model: source, threads, context, arithmetic }) {
+    async open({ model: source, threads, context, arithmetic, variant }) {
       const data = typeof source === 'string' && /^(https?:|\/model)/.test(source) ? await (await fetch(source)).blob() : source;
       const begin = performance.now();
-      model = await loadModel(data, { threads, contextLength: context, cache: false, ...(arithmetic ? { arithmetic } : {}) });
+      model = await loadModel(data, { threads, contextLength: context, cache: false, ...(arithmetic ? { arithmetic } : {}), ...(variant ? { variant } : {}) });
       const ms = performance.now() - begin;
       tokens = await model.tokenize(text.repeat(40));
       return { ms, info: JSON.parse(JSON.stringify(model.info)) };
