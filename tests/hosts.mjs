@@ -68,7 +68,7 @@ await runMain(async () => {
   const dist = path.join(root, 'wasm/dist');
 
   await host('native', async () => [await probeCommand('native', 'native', [path.join(root, 'build/native/sotto')], model, options)]);
-  const nodeWasi = [process.execPath, '--no-warnings', '--single-threaded', path.join(root, 'tests/wasi-run.mjs')];
+  const nodeWasi = [process.execPath, '--no-warnings', path.join(root, 'tests/wasi-run.mjs')];
   await host('node:wasi', async () => [
     await probeCommand('node:wasi', 'simd', [...nodeWasi, path.join(dist, 'sotto.wasm')], model, options),
   ]);

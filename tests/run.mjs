@@ -221,8 +221,7 @@ await stage('objects', async () => {
 await stage('c native', () => cTests('native', /^test_\w+$/));
 if (wanted.includes('real')) await stage('real', () => cTests('native', /^test_model_real$/));
 await stage('c sanitized', () => cTests('asan', /^test_\w+$/));
-// On one thread: Node 20 now and then crashes at the end while another still compiles.
-const nodeWasi = [process.execPath, '--no-warnings', '--single-threaded', path.join(root, 'tests/wasi-run.mjs')];
+const nodeWasi = [process.execPath, '--no-warnings', path.join(root, 'tests/wasi-run.mjs')];
 await stage('c wasi', () => cTests('wasi', /^test_\w+(?<!_relaxed)\.wasm$/, nodeWasi));
 await stage('c relaxed', async () => {
   // Wasmtime computes relaxed dot products right; Node 20, which may be running this, does not.
