@@ -8,12 +8,8 @@ import { breathe, sleep } from '../js/host.js';
 import { SLICE_MS, WANT_STATES } from '../js/protocol.js';
 import { Instance } from './instance.js';
 import { Pace } from './pace.js';
+import { Text } from './text.js';
 
-const ADD_SPECIAL = 1;
-const PARSE_SPECIAL = 2;
-const FIT_CONTEXT = 4;
-const REMOVE_SPECIAL = 1;
-const SHOW_SPECIAL = 2;
 /** Tokens of a page of the attention cache, and more than a slice can add to it. */
 const PAGE_TOKENS = 64;
 const SLICE_TOKENS = 512;
@@ -42,6 +38,7 @@ export class Runner {
   #extra;
   /** @type {number} address of 128 bytes for results */
   #out;
+  #text;
   /** @type {Map<number, {handle: number, used: number}>} sequences by the page's number */
   #sequences = new Map();
   #clock = 0;
@@ -68,6 +65,7 @@ export class Runner {
     const { contextLength } = extra.info;
     this.#extra = { ...extra, contextLength, capacity: contextLength * (extra.sequences || 1) };
     this.#out = instance.alloc(128);
+    this.#text = new Text(instance, model, this.#out, (code) => this.#check(code));
   }
 
   /* ---- state ------------------------------------------------------------------------------------------- */
@@ -154,13 +152,13 @@ export class Runner {
     if (this.#lost) throw this.#lost;
     switch (method) {
       case 'tokenize':
-        return this.#tokenize(args[0], (args[1] ? ADD_SPECIAL : 0) | (args[2] ? PARSE_SPECIAL : 0));
+        return this.#text.tokenize(args[0], { special: args[1], parse: args[2] });
       case 'tokenizePrompt':
-        return this.#tokenizePrompt(args[0], args[1]);
+        return this.#text.tokenizePrompt(args[0], args[1]);
       case 'detokenize':
-        return this.#detokenize(args[0], (args[1] ? REMOVE_SPECIAL : 0) | (args[2] ? SHOW_SPECIAL : 0));
+        return this.#text.detokenize(args[0], args[1], args[2]);
       case 'template':
-        return this.#template(args[0], args[1]);
+        return this.#text.template(args[0], args[1]);
       case 'generate':
         return this.#inTurn(signal, () => this.#generate(args, signal, part));
       case 'evaluate':
@@ -230,55 +228,6 @@ export class Runner {
   /** @param {number} code */
   #check(code) {
     if (code !== CODES.OK && code !== CODES.MORE && code !== CODES.DONE) throw this.#error(code);
-  }
-
-  /* ---- text -------------------------------------------------------------------------------------------- */
-
-  /** @param {string} text @param {number} flags @returns {Uint32Array} */
-  #tokenize(text, flags) {
-    const instance = this.#instance;
-    const { at, size } = instance.putText(text);
-    const code = instance.x.tokenize(this.#model, at, size, flags, this.#out);
-    instance.release(at);
-    this.#check(code);
-    const [ids, n] = instance.u32(this.#out, 2);
-    return instance.u32(ids, n).slice();
-  }
-
-  /**
-   * A prompt's ids; where the text begins with BOS and the tokenizer adds another, one is taken away.
-   * @param {string} text
-   * @param {boolean} whole not the continuation of something
-   */
-  #tokenizePrompt(text, whole) {
-    const ids = this.#tokenize(text, PARSE_SPECIAL | (whole ? ADD_SPECIAL : 0));
-    if (!whole || ids.length < 2 || ids[0] !== ids[1]) return ids;
-    const bare = this.#tokenize(text, PARSE_SPECIAL);
-    return bare.length < ids.length && bare[0] === ids[0] ? ids.subarray(1).slice() : ids;
-  }
-
-  /** @param {Uint32Array} ids @param {number} flags */
-  #detokenize(ids, flags) {
-    const instance = this.#instance;
-    const at = instance.put(ids);
-    const code = instance.x.detokenize(this.#model, at, ids.length, flags, this.#out);
-    instance.release(at);
-    this.#check(code);
-    const [text, size] = instance.u32(this.#out, 2);
-    return instance.text(text, size);
-  }
-
-  /** @param {string | undefined} source @param {string} variables JSON */
-  #template(source, variables) {
-    const instance = this.#instance;
-    const template = source === undefined ? { at: 0 } : instance.putText(source);
-    const { at, size } = instance.putText(variables);
-    const code = instance.x.render(this.#model, template.at, at, size, Date.now() / 1000, this.#out);
-    instance.release(at);
-    if (template.at) instance.release(template.at);
-    this.#check(code);
-    const [text, length] = instance.u32(this.#out, 2);
-    return instance.text(text, length);
   }
 
   /* ---- sequences --------------------------------------------------------------------------------------- */
@@ -472,12 +421,12 @@ export class Runner {
    */
   async #embed([texts, query, want, truncate], signal, part) {
     const { contextLength } = this.#extra;
-    const fit = truncate ? FIT_CONTEXT : 0;
+    const flags = { special: true, parse: true, fit: truncate };
     const all = texts.map((/** @type {string} */ text, /** @type {number} */ i) => {
       const ids =
         query === undefined
-          ? this.#tokenize(text, ADD_SPECIAL | PARSE_SPECIAL | fit)
-          : this.#tokenizePair(query, text, fit);
+          ? this.#text.tokenize(text, flags)
+          : this.#text.tokenizePair(query, text, truncate);
       if (ids.length === 0) throw invalid(`Text ${i} is empty.`);
       if (ids.length <= contextLength) return ids;
       const sizes = `${ids.length} tokens, the context holds ${contextLength}`;
@@ -493,19 +442,6 @@ export class Runner {
       at += await this.#embedSome(all.slice(at, at + n), want, signal, part);
       await breathe();
     }
-  }
-
-  /** @param {string} query @param {string} text @param {number} flags */
-  #tokenizePair(query, text, flags) {
-    const instance = this.#instance;
-    const a = instance.putText(query);
-    const b = instance.putText(text);
-    const code = instance.x.tokenize_pair(this.#model, a.at, a.size, b.at, b.size, flags, this.#out);
-    instance.release(a.at);
-    instance.release(b.at);
-    this.#check(code);
-    const [ids, n] = instance.u32(this.#out, 2);
-    return instance.u32(ids, n).slice();
   }
 
   /**
