@@ -11,10 +11,9 @@
 
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { root } from '../../tools/setup-util.mjs';
+import { cacheFolder, root } from '../../tools/setup-util.mjs';
 import {
   archCases,
   NotSupported,
@@ -41,9 +40,7 @@ const { values, positionals } = parseArgs({
 
 /** Model files by hash, looked for where models are kept. @returns {(hash: string, name: string) => string | null} */
 function finder() {
-  const cache =
-    process.env.SOTTO_CACHE ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache'), 'sotto');
-  const folders = [...(values.models?.split(',') ?? []), path.join(cache, 'models')];
+  const folders = [...(values.models?.split(',') ?? []), path.join(cacheFolder(), 'models')];
   /** @type {Map<string, string>} */
   const known = new Map();
   for (const folder of folders) {
