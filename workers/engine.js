@@ -3,7 +3,7 @@
  * slices, between which messages are handled.
  */
 import { aborted, SottoError, toPlain } from '../js/errors.js';
-import { breathe, hasFiles, isNode, nodeModule, nodeWorker, serve, within, wrapWorker } from '../js/host.js';
+import { breathe, hasFiles, isNode, nodeModule, nodeWorker, serve, sleep, within, wrapWorker } from '../js/host.js';
 import { PAGE_BYTES, STACK_BYTES } from '../js/protocol.js';
 import { transferOf } from '../js/source.js';
 import { isStored } from '../js/store.js';
@@ -12,6 +12,9 @@ import { Load } from './load.js';
 import { Runner } from './runner.js';
 
 /** @typedef {import('../js/host.js').Port} Port */
+
+/** A loader that says nothing for so long never will: browsers now and then do not run a worker of a worker. */
+const SILENT_MS = 5000;
 
 /** @type {(message: any, transfer?: any[]) => void} */
 let post = () => {};
@@ -50,6 +53,7 @@ class Opening {
   #compute = [];
   /** @type {Port | undefined} */
   #loader;
+  #heard = false;
   /** @type {Load | undefined} where the loader has no thread of its own */
   #load;
   /** @type {(message: any) => void} */
@@ -167,6 +171,7 @@ class Opening {
     this.#loader = port;
     port.lost(this.#lost('loader'));
     port.listen((message) => {
+      this.#heard = true;
       if (message.type === 'progress') this.#progress(message.progress);
       else if (message.type === 'failure') this.#fail(plainError(message.error));
       else this.#onLoader(message);
@@ -188,15 +193,25 @@ class Opening {
   #header(request, compiling) {
     const compiled = compiling.then(({ module }) => module);
     const loader = this.#loader;
-    if (!loader) {
+    const here = () => {
       this.#load = new Load(request, compiled, (progress) => this.#progress(progress));
       return this.#load.header();
-    }
+    };
+    if (!loader) return here();
     compiled.then((module) => loader.post({ type: 'module', module })).catch(() => {});
-    return new Promise((resolve) => {
+    const given = transferOf(request.parts);
+    const there = new Promise((resolve) => {
       this.#onLoader = resolve;
-      loader.post(request, transferOf(request.parts));
+      loader.post(request, given);
     });
+    if (given.length) return there;
+    const late = sleep(SILENT_MS).then(() => {
+      if (this.#heard || this.#stopped) return there;
+      this.#loader = undefined;
+      loader.terminate();
+      return here();
+    });
+    return Promise.race([there, late]);
   }
 
   /**

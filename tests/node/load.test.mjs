@@ -346,7 +346,7 @@ test('a model beyond the memory limit is refused before its tensors are download
   await server.close();
 });
 
-test('a worker that dies rejects what is pending with SOTTO_WORKER_LOST', async () => {
+test('a worker that dies rejects what is pending with SOTTO_WORKER_LOST, one that never runs is done without', async () => {
   const workers = path.join(folder, 'workers');
   const js = path.join(folder, 'js');
   fs.cpSync(new URL('../../workers', import.meta.url), workers, { recursive: true });
@@ -356,6 +356,17 @@ test('a worker that dies rejects what is pending with SOTTO_WORKER_LOST', async 
   const source = fs.readFileSync(compute, 'utf8');
   const wasm = wasmUrl ?? new URL('../../wasm/dist/', import.meta.url);
   const mine = (more = {}) => options({ workerUrl: pathToFileURL(workers), wasmUrl: wasm, ...more });
+
+  /* A loader that never runs is done without. */
+  const loader = path.join(workers, 'loader.js');
+  const loading = fs.readFileSync(loader, 'utf8');
+  fs.writeFileSync(loader, 'setInterval(() => {}, 1000);');
+  const origin = await serve({ '/m.gguf': { bytes } });
+  const begun = performance.now();
+  assert.equal((await heard(`${origin.base}/m.gguf`, mine({ cache: false }))).text, expected);
+  assert.ok(performance.now() - begun > 4000, 'the loader was waited for');
+  await origin.close();
+  fs.writeFileSync(loader, loading);
 
   fs.writeFileSync(compute, "throw new Error('gone before it began');");
   await rejects(loadModel(file, mine()), 'SOTTO_WORKER_LOST');
