@@ -68,7 +68,7 @@ export async function load(choice, onProgress) {
   try {
     const model = await loadModel(choice.source, {
       ...engineOptions(),
-      ...(spareMemory() ? { memoryLimit: spareMemory() } : {}),
+      memoryLimit: spareMemory() || undefined,
       signal: controller.signal,
       onProgress,
       ...tokenFor(choice.source),

@@ -21,8 +21,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { drawBench } from './draw.mjs';
-import { chromiumHost, cpuSeconds, processHost, residentBytes } from './hosts.mjs';
+import { chromiumHost, processHost } from './hosts.mjs';
 import { benchModels } from './models.mjs';
+import { cpuSeconds, residentBytes } from '../processes.mjs';
 import { downloadBytes } from '../../tools/package.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));

@@ -3,12 +3,13 @@
  * processes it consists of, and `close()`. Memory and CPU time are read from outside, from /proc.
  */
 import { spawn } from 'node:child_process';
-import { createReadStream, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { tree } from '../processes.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = join(here, '..', '..');
@@ -94,52 +95,4 @@ export async function chromiumHost(engine, model) {
       rmSync(profile, { recursive: true, force: true });
     },
   };
-}
-
-/** A process and all its descendants. @param {number} pid @returns {number[]} */
-function tree(pid) {
-  const parents = new Map();
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
-    } catch { /* gone meanwhile */ }
-  }
-  const found = new Set([pid]);
-  for (let grown = true; grown; ) {
-    grown = false;
-    for (const [child, parent] of parents) {
-      if (found.has(parent) && !found.has(child)) {
-        found.add(child);
-        grown = true;
-      }
-    }
-  }
-  return [...found];
-}
-
-/** CPU seconds used so far by processes. @param {number[]} pids */
-export function cpuSeconds(pids) {
-  let ticks = 0;
-  for (const pid of pids) {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      ticks += Number(fields[11]) + Number(fields[12]);
-    } catch { /* gone meanwhile */ }
-  }
-  return ticks / 100;
-}
-
-/** Resident bytes of each process, now or at its peak. @param {number[]} pids @param {'VmHWM'|'VmRSS'} field */
-export function residentBytes(pids, field) {
-  const bytes = new Map();
-  for (const pid of pids) {
-    try {
-      const match = new RegExp(`${field}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-      if (match) bytes.set(pid, Number(match[1]) * 1024);
-    } catch { /* gone meanwhile */ }
-  }
-  return bytes;
 }

@@ -9,9 +9,9 @@ import path from 'node:path';
 import test from 'node:test';
 import { assembleSite } from '../../tools/site.mjs';
 import { hasBrowser, openBrowser, waitFor } from './drivers/index.mjs';
-import { residentBytes } from './resident.mjs';
 import { startServer } from './server.mjs';
 import { realModel } from '../models.mjs';
+import { treeBytes } from '../processes.mjs';
 
 const GIB = 2 ** 30;
 
@@ -35,7 +35,7 @@ test('a cramped device refuses what does not fit and chats with what does', { sk
     await browser.cramp?.(4, 1);
     await browser.open(server.url);
     await waitFor(browser, () => document.querySelector('#welcome-models').checkVisibility(), { what: 'the page to start' });
-    const before = residentBytes(browser.pid);
+    const before = treeBytes(browser.pid);
 
     // With 32,768 tokens of context the model needs 0.8 GiB; the device can spare 0.7.
     await load('32768');
@@ -71,7 +71,7 @@ test('a cramped device refuses what does not fit and chats with what does', { sk
     context.diagnostic(`${gaps.length} turns of the page's loop while it reads and answers; 95 % came within ${late.toFixed(0)} ms, the last within ${gaps.at(-1)?.toFixed(0)} ms`);
     assert.ok(late < 100, `the page's loop takes ${late} ms`);
     assert.match(await browser.evaluate(() => document.querySelector('.message[data-role=assistant] .content').textContent), /\w{2}/);
-    const grown = before === null ? 0 : (residentBytes(browser.pid) ?? 0) - before;
+    const grown = before === null ? 0 : (treeBytes(browser.pid) ?? 0) - before;
     context.diagnostic(`grown by ${Math.round(grown / 2 ** 20)} MiB`);
     assert.ok(grown < GIB, `grown by ${grown} bytes`);
   } finally {

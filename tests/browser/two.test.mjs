@@ -1,15 +1,15 @@
-// Two models open at once in one page: both work, they share the cores, and closing one leaves the other alone.
+// Two models open at once in one page: both work, they share the cores, and closing one gives its memory back.
 
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import test from 'node:test';
 import { hasBrowser, openBrowser } from './drivers/index.mjs';
-import { residentBytes } from './resident.mjs';
 import { startServer } from './server.mjs';
 import { realModel } from '../models.mjs';
+import { treeBytes } from '../processes.mjs';
 import { root } from '../../tools/setup-util.mjs';
 
-test('two models share one page, and the end of one leaves the other alone', { skip: hasBrowser('chromium') ? false : 'not installed', timeout: 300_000 }, async (context) => {
+test('two models share one page, and closing gives memory back', { skip: hasBrowser('chromium') ? false : 'not installed', timeout: 300_000 }, async (context) => {
   const model = await realModel();
   const server = await startServer({ folders: { '/': root, '/model/': path.dirname(model) } });
   const browser = await openBrowser('chromium');
@@ -33,10 +33,10 @@ test('two models share one page, and the end of one leaves the other alone', { s
     assert.match(both.alone, /Paris/);
     assert.deepEqual(both.together, [both.alone, both.alone]);
 
-    const before = residentBytes(browser.pid);
+    const before = treeBytes(browser.pid);
     assert.match(await browser.evaluate(async () => (await globalThis.a.close(), globalThis.say(globalThis.b))), /Paris/);
     if (before === null) return;
-    const given = () => before - (residentBytes(browser.pid) ?? 0);
+    const given = () => before - (treeBytes(browser.pid) ?? 0);
     for (const end = Date.now() + 20_000; given() < both.wasm * 0.8 && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 250));
     context.diagnostic(`${given()} bytes given back of ${both.wasm}`);
     assert.ok(given() >= both.wasm * 0.8, `${given()} bytes given back of ${both.wasm}`);
