@@ -17,6 +17,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A sanitizer watches, which costs some ten times the time. */
+#if defined __SANITIZE_ADDRESS__
+#define CHECK_SANITIZED 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define CHECK_SANITIZED 1
+#endif
+#endif
+#ifndef CHECK_SANITIZED
+#define CHECK_SANITIZED 0
+#endif
+
 static long check_n_passed, check_n_failed;
 
 /* Prints at most 50 failures in full, so that a broken table does not bury the first one. */

@@ -20,7 +20,7 @@ import { addMixer, recurrentKeys } from './recurrent-tensors.mjs';
  * @property {boolean} [tied] no output matrix of its own @property {boolean} [bias] biases of q, k and v
  * @property {boolean} [qkNorm] @property {boolean} [fused] one matrix for q, k, v and one for gate and up
  * @property {boolean} [postNorm] @property {number} [window] @property {number} [ropeFactor] of the llama 3 kind
- * @property {boolean} [noPreNorm] no norm before a part @property {boolean} [wideNorm] q and k normed over all heads
+ * @property {boolean} [noNorms] none with weights @property {boolean} [noPreNorm] no norm before a part @property {boolean} [wideNorm] q and k normed over all heads
  * @property {number[]} [softcap] of attention and of the logits
  * @property {import('./recurrent-tensors.mjs').Recurrent} [ssm] recurrent layers @property {number[]} [attention] the
  *   layers that have it, where others are recurrent (absent with ssm: all have both; empty: none)
@@ -38,6 +38,7 @@ export const shapes = {
   'llama-3.2-3b': { arch: 'llama', embd: 3072, layers: 28, ffn: 8192, heads: 24, kvHeads: 8, headDim: 128, vocab: 128256, context: 131072, eps: 1e-5, ropeBase: 5e5, tied: true, ropeFactor: 32 },
   'smollm2-1.7b': { arch: 'llama', embd: 2048, layers: 24, ffn: 8192, heads: 32, kvHeads: 32, headDim: 64, vocab: 49152, context: 8192, eps: 1e-5, ropeBase: 130000, tied: true },
   'llama-2-7b': { arch: 'llama', embd: 4096, layers: 32, ffn: 11008, heads: 32, kvHeads: 32, headDim: 128, vocab: 32000, context: 4096, eps: 1e-5, ropeBase: 1e4 },
+  'llama-3.1-8b': { arch: 'llama', embd: 4096, layers: 32, ffn: 14336, heads: 32, kvHeads: 8, headDim: 128, vocab: 128256, context: 131072, eps: 1e-5, ropeBase: 5e5, ropeFactor: 8 },
   'mistral-nemo-12b': { arch: 'llama', embd: 5120, layers: 40, ffn: 14336, heads: 32, kvHeads: 8, headDim: 128, vocab: 131072, context: 131072, eps: 1e-5, ropeBase: 1e6 },
   'mixtral-8x7b': { arch: 'llama', embd: 4096, layers: 32, ffn: 14336, heads: 32, kvHeads: 8, headDim: 128, vocab: 32000, context: 32768, eps: 1e-5, ropeBase: 1e6, experts: [8, 2] },
   'mistral-7b': { arch: 'llama', embd: 4096, layers: 32, ffn: 14336, heads: 32, kvHeads: 8, headDim: 128, vocab: 32000, context: 32768, eps: 1e-5, ropeBase: 1e4 },
@@ -48,16 +49,21 @@ export const shapes = {
   'qwen3-1.7b': { arch: 'qwen3', embd: 2048, layers: 28, ffn: 6144, heads: 16, kvHeads: 8, headDim: 128, vocab: 151936, context: 40960, eps: 1e-6, ropeBase: 1e6, tied: true, qkNorm: true },
   'gemma-3-270m': { arch: 'gemma3', embd: 640, layers: 18, ffn: 2048, heads: 4, kvHeads: 1, headDim: 256, vocab: 262144, context: 32768, eps: 1e-6, ropeBase: 1e6, tied: true, qkNorm: true, postNorm: true, window: 512 },
   'gemma-3-1b': { arch: 'gemma3', embd: 1152, layers: 26, ffn: 6912, heads: 4, kvHeads: 1, headDim: 256, vocab: 262144, context: 32768, eps: 1e-6, ropeBase: 1e6, tied: true, qkNorm: true, postNorm: true, window: 512 },
+  'gemma-3-4b': { arch: 'gemma3', embd: 2560, layers: 34, ffn: 10240, heads: 8, kvHeads: 4, headDim: 256, vocab: 262144, context: 131072, eps: 1e-6, ropeBase: 1e6, tied: true, qkNorm: true, postNorm: true, window: 1024 },
   'gemma-2b': { arch: 'gemma', embd: 2048, layers: 18, ffn: 16384, heads: 8, kvHeads: 1, headDim: 256, vocab: 256000, context: 8192, eps: 1e-6, ropeBase: 1e4, tied: true },
   'gemma-2-2b': { arch: 'gemma2', embd: 2304, layers: 26, ffn: 9216, heads: 8, kvHeads: 4, headDim: 256, vocab: 256000, context: 8192, eps: 1e-6, ropeBase: 1e4, tied: true, postNorm: true, window: 4096, softcap: [50, 30] },
   'smollm3-3b': { arch: 'smollm3', embd: 2048, layers: 36, ffn: 11008, heads: 16, kvHeads: 4, headDim: 128, vocab: 128256, context: 65536, eps: 1e-6, ropeBase: 5e6, tied: true },
+  'olmo-1b': { arch: 'olmo', embd: 2048, layers: 16, ffn: 8192, heads: 16, kvHeads: 16, headDim: 128, vocab: 50304, context: 2048, eps: 1e-5, ropeBase: 1e4, tied: true, noNorms: true },
   'olmo-2-1b': { arch: 'olmo2', embd: 2048, layers: 16, ffn: 8192, heads: 16, kvHeads: 16, headDim: 128, vocab: 100352, context: 4096, eps: 1e-6, ropeBase: 5e5, postNorm: true, noPreNorm: true, wideNorm: true },
   'olmoe-1b-7b': { arch: 'olmoe', embd: 2048, layers: 16, ffn: 1024, heads: 16, kvHeads: 16, headDim: 128, vocab: 50304, context: 4096, eps: 1e-5, ropeBase: 1e4, wideNorm: true, experts: [64, 8] },
   'granite-3.1-2b': { arch: 'granite', embd: 2048, layers: 40, ffn: 8192, heads: 32, kvHeads: 8, headDim: 64, vocab: 49155, context: 131072, eps: 1e-5, ropeBase: 5e6, tied: true, scales: { embedding_scale: 12, residual_scale: 0.22, 'attention.scale': 0.015625, logit_scale: 8 } },
+  'qwen3-4b': { arch: 'qwen3', embd: 2560, layers: 36, ffn: 9728, heads: 32, kvHeads: 8, headDim: 128, vocab: 151936, context: 40960, eps: 1e-6, ropeBase: 1e6, tied: true, qkNorm: true },
   'qwen3-30b-a3b': { arch: 'qwen3moe', embd: 2048, layers: 48, ffn: 768, heads: 32, kvHeads: 4, headDim: 128, vocab: 151936, context: 40960, eps: 1e-6, ropeBase: 1e6, qkNorm: true, experts: [128, 8] },
   'phi-3-mini-128k': { arch: 'phi3', embd: 3072, layers: 32, ffn: 8192, heads: 32, kvHeads: 32, headDim: 96, vocab: 32064, context: 131072, eps: 1e-5, ropeBase: 1e4, fused: true, trainedContext: 4096 },
+  'phi-3-medium': { arch: 'phi3', embd: 5120, layers: 40, ffn: 17920, heads: 40, kvHeads: 10, headDim: 128, vocab: 32064, context: 4096, eps: 1e-5, ropeBase: 1e4, fused: true, window: 2047 },
   'phi-3-mini': { arch: 'phi3', embd: 3072, layers: 32, ffn: 8192, heads: 32, kvHeads: 32, headDim: 96, vocab: 32064, context: 4096, eps: 1e-5, ropeBase: 1e4, fused: true, window: 2047 },
   'mamba-130m': { arch: 'mamba', embd: 768, layers: 24, ffn: 0, heads: 0, kvHeads: 0, headDim: 0, vocab: 50280, context: 2048, eps: 1e-5, ropeBase: 1e4, tied: true, attention: [], ssm: { conv: 4, inner: 1536, state: 16, rank: 48 } },
+  'mamba-2.8b': { arch: 'mamba', embd: 2560, layers: 64, ffn: 0, heads: 0, kvHeads: 0, headDim: 0, vocab: 50280, context: 2048, eps: 1e-5, ropeBase: 1e4, tied: true, attention: [], ssm: { conv: 4, inner: 5120, state: 16, rank: 160 } },
   'mamba2-130m': { arch: 'mamba2', embd: 768, layers: 24, ffn: 0, heads: 0, kvHeads: 0, headDim: 0, vocab: 50288, context: 2048, eps: 1e-5, ropeBase: 1e4, tied: true, attention: [], ssm: { conv: 4, inner: 1536, state: 128, rank: 24, groups: 1 } },
   'lfm2-350m': { arch: 'lfm2', embd: 1024, layers: 16, ffn: 4608, heads: 16, kvHeads: 8, headDim: 64, vocab: 65536, context: 128000, eps: 1e-5, ropeBase: 1e6, tied: true, qkNorm: true, attention: [2, 5, 8, 10, 12, 14], ssm: { conv: 3 } },
   'falcon-h1-0.5b': { arch: 'falcon-h1', embd: 1024, layers: 36, ffn: 2048, heads: 8, kvHeads: 2, headDim: 64, vocab: 32784, context: 16384, eps: 1e-5, ropeBase: 1e11, ssm: { conv: 4, inner: 1536, state: 128, rank: 24, groups: 1 } },
@@ -90,6 +96,7 @@ function typeOf(mix, role, row, layer, shape) {
 function addTensors(s, mix, w) {
   const q = s.heads * s.headDim;
   const kv = s.kvHeads * s.headDim;
+  const preNorm = !s.noPreNorm && !s.noNorms;
   /** @param {string} name @param {string} role @param {number} row @param {number} rows @param {number} [layer] */
   const matrix = (name, role, row, rows, layer = 0) => w.tensor(name, typeOf(mix, role, row, layer, s), [row, rows]);
   /** @param {string} name @param {number} n */
@@ -97,7 +104,7 @@ function addTensors(s, mix, w) {
   /** @param {number} i layer */
   const addFfn = (i) => {
     const at = `blk.${i}.`;
-    if (!s.noPreNorm) vector(`${at}ffn_norm.weight`, s.embd);
+    if (preNorm) vector(`${at}ffn_norm.weight`, s.embd);
     if (s.experts) {
       const [n] = s.experts;
       w.tensor(`${at}ffn_gate_inp.weight`, 'F32', [s.embd, n]);
@@ -114,14 +121,14 @@ function addTensors(s, mix, w) {
     if (s.postNorm) vector(`${at}post_ffw_norm.weight`, s.embd);
   };
   matrix('token_embd.weight', 'embd', s.embd, s.vocab);
-  vector(s.ssm && !s.ssm.inner ? 'token_embd_norm.weight' : 'output_norm.weight', s.embd);
+  if (!s.noNorms) vector(s.ssm && !s.ssm.inner ? 'token_embd_norm.weight' : 'output_norm.weight', s.embd);
   if (!s.tied) matrix('output.weight', 'output', s.embd, s.vocab);
   if (s.ropeFactor) vector('rope_freqs.weight', s.headDim / 2);
   if (s.trainedContext) for (const kind of ['long', 'short']) vector(`rope_factors_${kind}.weight`, s.headDim / 2);
   for (let i = 0; i < s.layers; i++) {
     const at = `blk.${i}.`;
     const attends = s.attention?.includes(i) ?? true;
-    if (!s.noPreNorm) vector(`${at}attn_norm.weight`, s.embd);
+    if (preNorm) vector(`${at}attn_norm.weight`, s.embd);
     if (s.ssm && (!attends || !s.attention))
       addMixer(w, at, s.ssm, s.embd, (role, row) => typeOf(mix, role, row, i, s));
     if (!attends) {

@@ -20,7 +20,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
  * @typedef {object} Row
  * @property {string} family as the table shows it @property {string} shape @property {string} mix
  * @property {string} [vocab] @property {number} [context] @property {'f16' | 'q8_0'} [kv] @property {number} [depth]
- * @property {boolean} [lent] the vocabulary is a relative's
+ * @property {number} [layers] only the first so many @property {boolean} [lent] the vocabulary is a relative's
  * @property {boolean} [noTemplate] the cases have none of the family @property {boolean} [real] logits of real weights too
  */
 /** @type {Row[]} */
@@ -33,26 +33,39 @@ const rows = [
   { family: 'Llama 3.2 1B', shape: 'llama-3.2-1b', mix: 'Q4_K_M', vocab: 'ggml-vocab-llama-bpe' },
   { family: 'Llama 3.2 1B, 128K', shape: 'llama-3.2-1b', mix: 'Q4_K_M', vocab: 'ggml-vocab-llama-bpe', context: 131072, kv: 'q8_0', depth: 130000 },
   { family: 'Llama 3.2 3B', shape: 'llama-3.2-3b', mix: 'Q4_K_M', vocab: 'ggml-vocab-llama-bpe' },
+  { family: 'Llama 3.1 8B', shape: 'llama-3.1-8b', mix: 'Q2_K', vocab: 'ggml-vocab-llama-bpe', context: 2048, kv: 'q8_0' },
   { family: 'Llama 2 7B', shape: 'llama-2-7b', mix: 'Q2_K', vocab: 'ggml-vocab-llama-spm', context: 2048, kv: 'q8_0' },
   { family: 'Mistral 7B', shape: 'mistral-7b', mix: 'Q3_K', vocab: 'hf-vocab-mistral-7b-v0.1', kv: 'q8_0' },
   { family: 'Mistral NeMo 12B', shape: 'mistral-nemo-12b', mix: 'IQ2_XXS', vocab: 'hf-vocab-mistral-nemo', kv: 'q8_0', context: 2048 },
   { family: 'Mixtral 8x7B', shape: 'mixtral-8x7b', mix: 'Q2_K', vocab: 'ggml-vocab-llama-spm' },
+  { family: 'Mixtral 8x7B, 7 layers', shape: 'mixtral-8x7b', mix: 'Q2_K', vocab: 'ggml-vocab-llama-spm', layers: 7 },
   { family: 'Qwen 2.5 0.5B', shape: 'qwen2.5-0.5b', mix: 'Q4_K_M', vocab: 'ggml-vocab-qwen2' },
   { family: 'Qwen 2.5 1.5B', shape: 'qwen2.5-1.5b', mix: 'Q4_K_M', vocab: 'ggml-vocab-qwen2' },
   { family: 'DeepSeek-R1 distill 1.5B', lent: true, shape: 'r1-distill-qwen-1.5b', mix: 'Q4_K_M', vocab: 'ggml-vocab-qwen2' },
+  { family: 'DeepSeek-R1 distill 8B', lent: true, shape: 'llama-3.1-8b', mix: 'IQ3_XXS', vocab: 'ggml-vocab-llama-bpe', context: 2048, kv: 'q8_0' },
   { family: 'Qwen 3 0.6B', shape: 'qwen3-0.6b', mix: 'Q4_K_M', vocab: 'hf-vocab-qwen3' },
   { family: 'Qwen 3 1.7B', shape: 'qwen3-1.7b', mix: 'Q4_K_M', vocab: 'hf-vocab-qwen3' },
+  { family: 'Qwen 3 4B', shape: 'qwen3-4b', mix: 'Q4_K_M', vocab: 'hf-vocab-qwen3' },
   { family: 'Qwen 3 30B-A3B', shape: 'qwen3-30b-a3b', mix: 'Q2_K', vocab: 'hf-vocab-qwen3' },
+  { family: 'Qwen 3 30B-A3B, 16 layers', shape: 'qwen3-30b-a3b', mix: 'Q2_K', vocab: 'hf-vocab-qwen3', layers: 16 },
   { family: 'Gemma 2B', shape: 'gemma-2b', mix: 'Q4_K_M' },
   { family: 'Gemma 2 2B', shape: 'gemma-2-2b', mix: 'Q4_K_M' },
   { family: 'Gemma 3 270M', real: true, shape: 'gemma-3-270m', mix: 'Q4_K_M', vocab: 'real-vocab-gemma3-270m' },
   { family: 'Gemma 3 1B', shape: 'gemma-3-1b', mix: 'Q4_K_M', vocab: 'real-vocab-gemma3-270m' },
+  { family: 'Gemma 3 4B', shape: 'gemma-3-4b', mix: 'Q4_K_M', vocab: 'real-vocab-gemma3-270m' },
   { family: 'Phi-3 mini', shape: 'phi-3-mini', mix: 'Q4_K_M', vocab: 'ggml-vocab-phi-3', kv: 'q8_0' },
   { family: 'Phi-3.5 mini, 128K', shape: 'phi-3-mini-128k', mix: 'Q4_K_M', vocab: 'ggml-vocab-phi-3', kv: 'q8_0', context: 131072 },
   { family: 'Phi-3.5 mini, 8K', shape: 'phi-3-mini-128k', mix: 'Q4_K_M', vocab: 'ggml-vocab-phi-3', kv: 'q8_0', context: 8192 },
+  { family: 'Phi-3 medium 14B', shape: 'phi-3-medium', mix: 'IQ2_XXS', vocab: 'ggml-vocab-phi-3', kv: 'q8_0', context: 1024 },
+  { family: 'OLMo 1B', noTemplate: true, shape: 'olmo-1b', mix: 'Q4_K_M' },
   { family: 'OLMo 2 1B', noTemplate: true, shape: 'olmo-2-1b', mix: 'Q4_K_M' },
   { family: 'OLMoE 1B-7B', noTemplate: true, shape: 'olmoe-1b-7b', mix: 'Q3_K' },
   { family: 'Granite 3.1 2B', shape: 'granite-3.1-2b', mix: 'Q4_K_M' },
+  { family: 'Mamba 130M', noTemplate: true, shape: 'mamba-130m', mix: 'Q8_0', vocab: 'ggml-vocab-gpt-neox' },
+  { family: 'Mamba 2.8B', noTemplate: true, shape: 'mamba-2.8b', mix: 'Q4_K_M', vocab: 'ggml-vocab-gpt-neox' },
+  { family: 'Mamba-2 130M', noTemplate: true, shape: 'mamba2-130m', mix: 'Q8_0', vocab: 'ggml-vocab-gpt-neox' },
+  { family: 'Falcon-H1 0.5B', shape: 'falcon-h1-0.5b', mix: 'Q4_K_M', noTemplate: true },
+  { family: 'LFM2 350M', shape: 'lfm2-350m', mix: 'Q4_K_M' },
 ]; // prettier-ignore
 
 /** @param {string[]} words */
@@ -86,7 +99,7 @@ const gib = (/** @type {number} */ n) => `${(n / 2 ** 30).toFixed(2)} GiB`;
  */
 async function measure(row, o) {
   const folder = o.keep || os.tmpdir();
-  const file = path.join(folder, `sotto-${row.shape}-${row.mix}.gguf`);
+  const file = path.join(folder, `sotto-${row.shape}-${row.layers ?? 'all'}-${row.mix}.gguf`);
   const borrowed = row.vocab && path.join(o.vocab, `${row.vocab}.gguf`);
   const vocab = borrowed && fs.existsSync(borrowed) ? borrowed : undefined;
   const options = { contextLength: row.context, kvType: row.kv };
@@ -98,7 +111,7 @@ async function measure(row, o) {
     vocabulary: vocab ? 'real' : 'synthetic',
   };
   try {
-    if (!fs.existsSync(file)) writeRandomModel(row.shape, row.mix, file, { vocab, empty: true });
+    if (!fs.existsSync(file)) writeRandomModel(row.shape, row.mix, file, { vocab, layers: row.layers, empty: true });
     const info = await inspectModel(file, options);
     Object.assign(result, {
       context: info.contextLength,
@@ -115,7 +128,7 @@ async function measure(row, o) {
       return { ...result, refused };
     }
     const begin = performance.now();
-    writeRandomModel(row.shape, row.mix, file, { vocab });
+    writeRandomModel(row.shape, row.mix, file, { vocab, layers: row.layers });
     const written = performance.now();
     const model = await loadModel(file, { ...options, threads: o.threads });
     const loadMs = performance.now() - written;

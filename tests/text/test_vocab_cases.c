@@ -8,6 +8,7 @@
 #include "text/json.h"
 #include "text/vocab.h"
 #include <dirent.h>
+#include <time.h>
 
 static struct native_heap heap;
 
@@ -211,6 +212,67 @@ static void check_pieces(const struct vocab *v, const struct json *j, const char
     }
 }
 
+/* The texts of a file of lines, one after the other, again and again until there is a megabyte. */
+static void fill_with_texts(char *out, size_t size, const char *path) {
+    size_t n, have = 0;
+    char *bytes = (char *)check_read(path, &n), *at = bytes;
+    while (at && *at && have < size) {
+        char *end = strchr(at, '\n');
+        struct json *line = parse(at, end ? (size_t)(end - at) : strlen(at));
+        const struct json *text = json_get(line, "text");
+        size_t part = text->size < size - have ? text->size : size - have;
+        memcpy(out + have, text->text, part);
+        have += part;
+        at = end ? end + 1 : NULL;
+        json_free(&heap.heap, line);
+    }
+    free(bytes);
+    CHECK(have > 0, "%s has texts", path);
+    for (size_t i = have; i < size; i++) out[i] = out[i - have];
+}
+
+#ifdef CLOCK_PROCESS_CPUTIME_ID
+enum { HAS_PROCESSOR_CLOCK = 1 };
+#else /* WASI */
+enum { HAS_PROCESSOR_CLOCK = 0 };
+#endif
+
+static double processor_seconds(void) {
+    struct timespec t;
+#ifdef CLOCK_PROCESS_CPUTIME_ID
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+#else
+    clock_gettime(CLOCK_MONOTONIC, &t);
+#endif
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* A megabyte of mixed texts takes less than a second of processor time; one endless word stays linear. */
+static void check_speed(const struct vocab *v, const char *path, const char *name) {
+    static const char *const endless[] = {"", "a", " ", "\xe4\xb8\xad"};
+    enum { SIZE = 1000000 };
+    char *text = malloc(SIZE);
+    double most = 0;
+    for (size_t k = 0; k < sizeof endless / sizeof *endless; k++) {
+        size_t unit = strlen(endless[k]), n;
+        uint32_t *ids;
+        struct fail f = {0};
+        double seconds;
+        if (!unit) fill_with_texts(text, SIZE, path);
+        for (size_t i = 0; unit && i < SIZE; i++) text[i] = endless[k][i % unit];
+        seconds = -processor_seconds();
+        CHECK(vocab_encode(v, &heap.heap, text, SIZE, ENCODE_PARSE_SPECIAL, &ids, &n, &f) == SOTTO_OK,
+              "%s: %s", name, f.text);
+        seconds += processor_seconds();
+        /* The endless word's bound leaves room for a slow machine: a quadratic merge takes minutes. */
+        CHECK(seconds < (CHECK_SANITIZED ? 20 : unit || !HAS_PROCESSOR_CLOCK ? 3 : 1), "%s: %.2f s", name, seconds);
+        if (seconds > most) most = seconds;
+        heap_free(&heap.heap, ids, n * sizeof *ids);
+    }
+    free(text);
+    printf("%-28s a megabyte in %.2f s\n", name, most);
+}
+
 static struct json *read_json(const char *path) {
     size_t n;
     uint8_t *bytes = check_read(path, &n);
@@ -243,6 +305,7 @@ static void check_cases(const char *root) {
             check_pieces(l.vocab, pieces, name);
             snprintf(path, sizeof path, "%s/tokenizer/cases/%s.jsonl", root, name);
             check_lines(l.vocab, path, name, true, NULL);
+            check_speed(l.vocab, path, name);
         }
         unload(&l);
         free(bytes);
