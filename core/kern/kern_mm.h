@@ -70,7 +70,7 @@ bool mm_interleaved(uint32_t dtype);
  * (d * sum(q)) Q8K:  for each superblock sum += (float)dot(w, q) * (d_w * d), w times the scale of
  * its sub-block; with minimums  sum -= (float)dot(min, sums of q) * (dmin_w * d)
  *
- * Group of Q8, W tokens: for each block [d W][d * sum(q) W][-sum(q) W as int32][step 8][W][4] int8;
+ * Group of Q8, W tokens: for each block [d W][d * sum(q) W][-sum(q) W twice as int16][step 8][W][4] int8;
  * behind the last block as many bytes again as MM_Q8_WIDE says for what a level wants besides.
  * Group of Q8K: for each superblock [d W][pair 8][W][2] int16 sums of 16, [pair 4][W][2] int16 sums
  * of 32, [step 64][W][4] int8; then the level's own part.

@@ -80,7 +80,7 @@ MM_INLINE void act_q8(uint8_t *to, const float *x, size_t stride, size_t k, size
             int32_t sum = lanes_sum(vi_pair_sum(vh_add(vh_pair_sum(q[0]), vh_pair_sum(q[1]))));
             store_f32(to + 4 * t, d);
             store_f32(to + 4 * (width + t), d * (float)sum);
-            store_i32(to + 4 * (2 * width + t), -sum);
+            store_i32(to + 4 * (2 * width + t), (int32_t)((uint32_t)(-sum & 0xffff) * 0x10001u));
             for (size_t i = 0; i < 2; i++) {
                 put_step(to + 12 * width + 16 * width * i, q[i], t, width);
                 if (signs)

@@ -51,7 +51,7 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
         unit_steps(c, tile + head, wide, low, high, mapped, table, masks, 0, 8);
         for (int h = 0; h < 2; h++) {
             dots = meet(c[h]);
-            if (shift) dots = vi_add(dots, vi_shl(v_load_splat32(a + 8), shift));
+            if (shift) dots = vi_add(dots, mm_zero_point(a + 8, shift));
             sum[h] =
                 vf_add(sum[h], vf_mul(vf_from_i(dots), vf_mul(mm_head(tile, head, h, masks), d)));
             if (head == 32)

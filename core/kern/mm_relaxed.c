@@ -93,6 +93,7 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
 /* n steps on top of c[token][half], pair sums in int16 */
 MM_INLINE void more16(v128 *c, const uint8_t *w, const uint8_t *a, int n, int width) {
     MM_ROLLED for (int i = 0; i < n; i++, w += 32, a += 4 * width) {
+        MM_POINTERS(w, a);
         v128 lo = v_load(w), hi = v_load(w + 16);
         for (int t = 0; t < width; t++) {
             v128 x = v_load_splat32(a + 4 * t);
@@ -113,20 +114,21 @@ MM_INLINE void steps16(v128 *c, const uint8_t *w, const uint8_t *a, int n, int w
 /* A block of 4-bit codes. Half of what the zero point takes off goes into each lane of a pair: at the end it is
  * Σ (w - 2^(shift-1)) q of its own columns less Σ 2^(shift-1) q of the other's, no more than 30480 whatever the
  * sums on the way wrap to. */
-MM_INLINE void block16(v128 *c, const uint8_t *w, const uint8_t *a, int width, int shift) {
+MM_INLINE void block16(v128 *c, const uint8_t *w, const uint8_t *a, int width, int shift, v128 ones) {
     const uint8_t *q = a + 12 * width;
     if (shift) {
         for (int t = 0; t < width; t++)
-            c[2 * t] = c[2 * t + 1] = vh_shl(v_load_splat16(a + 4 * (2 * width + t)), shift - 1);
+            c[2 * t] = c[2 * t + 1] = vh_shl(v_load_splat32(a + 4 * (2 * width + t)), shift - 1);
         more16(c, w, q, 8, width);
     } else {
         steps16(c, w, q, 8, width);
     }
-    for (int i = 0; i < 2 * width; i++) c[i] = vi_pair_sum(c[i]);
+    for (int i = 0; i < 2 * width; i++) c[i] = vi_dot_h(c[i], ones);
 }
 /* n steps on top of c */
 MM_INLINE void steps32(v128 *c, const uint8_t *w, const uint8_t *a, int n, int width) {
     MM_ROLLED for (int i = 0; i < n; i++, w += 32, a += 4 * width) {
+        MM_POINTERS(w, a);
         v128 lo = v_load(w), hi = v_load(w + 16);
         for (int t = 0; t < width; t++) {
             v128 x = v_load_splat32(a + 4 * t);
@@ -142,6 +144,7 @@ MM_INLINE void steps_signed(v128 *c, const uint8_t *w, const uint8_t *a, size_t 
     for (int sign = 1; sign >= 0; sign--) {
         const uint8_t *p = w, *q = a + (size_t)sign * gap;
         MM_ROLLED for (int i = 0; i < n; i++, p += 32, q += 4 * width) {
+            MM_POINTERS(p, q);
             v128 lo = v_load(p), hi = v_load(p + 16);
             for (int t = 0; t < width; t++) {
                 v128 x = v_load_splat32(q + 4 * t);
@@ -173,23 +176,23 @@ MM_INLINE void scale32(v128 *sum, const v128 *c, const uint8_t *w, const uint8_t
 /* shift: zero point is 1 << shift, 0 for none */
 MM_INLINE void dot32(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width, int bits,
                      int shift, bool min, bool wide) {
-    v128 sum[2 * MM_GROUP], c[2 * MM_GROUP], part[2 * MM_GROUP];
+    v128 sum[2 * MM_GROUP], c[2 * MM_GROUP], part[2 * MM_GROUP],
+        ones = v_hidden(&mm_ones); /* the sum of a pair is a dot with them, whose constant is not loaded each time */
     for (int i = 0; i < 2 * width; i++) sum[i] = v_zero();
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, w += PANEL32, a += MM_Q8_BYTES * width) {
         if (!wide && CHUNK(bits) == 8) {
-            block16(c, w + 64, a, width, shift);
+            block16(c, w + 64, a, width, shift, ones);
             scale32(sum, c, w, a, width, min);
             continue;
         }
         for (int t = 0; t < width; t++)
-            c[2 * t] = c[2 * t + 1] =
-                shift ? vi_shl(v_load_splat32(a + 4 * (2 * width + t)), shift) : v_zero();
+            c[2 * t] = c[2 * t + 1] = shift ? mm_zero_point(a + 4 * (2 * width + t), shift) : v_zero();
         if (wide) {
             steps32(c, w + 64, a + 12 * width, 8, width);
         } else {
             for (int i = 0; i < 8; i += CHUNK(bits)) {
                 steps16(part, w + 64 + 32 * i, a + 12 * width + 4 * width * i, CHUNK(bits), width);
-                for (int j = 0; j < 2 * width; j++) c[j] = vi_add(c[j], vi_pair_sum(part[j]));
+                for (int j = 0; j < 2 * width; j++) c[j] = vi_add(c[j], vi_dot_h(part[j], ones));
             }
         }
         scale32(sum, c, w, a, width, min);
@@ -277,7 +280,7 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES) {
         const uint8_t *unit = tile + head;
         v128 c[2], other[2], part[2], d = v_load_splat32(a), s;
-        c[0] = c[1] = shift ? vi_shl(v_load_splat32(a + 8), shift) : v_zero();
+        c[0] = c[1] = shift ? mm_zero_point(a + 8, shift) : v_zero();
         other[0] = other[1] = v_zero();
         MM_UNROLLED for (int i = 0; i < 8; i++) {
             v128 x = v_load_splat32(a + 12 + 4 * i);

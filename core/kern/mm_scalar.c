@@ -82,7 +82,7 @@ static void act_q8(void *group, const float *x, size_t stride, size_t k, size_t 
             for (size_t i = 0; i < 32; i++) sum += q[i];
             store_f32(to + 4 * t, d);
             store_f32(to + 4 * (width + t), d * (float)sum);
-            store_i32(to + 4 * (2 * width + t), -sum);
+            store_i32(to + 4 * (2 * width + t), (int32_t)((uint32_t)(-sum & 0xffff) * 0x10001u));
             for (size_t s = 0; s < 8; s++)
                 memcpy(to + 12 * width + (s * width + t) * 4, q + 4 * s, 4);
         }

@@ -18,11 +18,16 @@
 #define MM_UNROLLED _Pragma("GCC unroll 16")
 #endif
 
+/* In a loop: pointers that stay what they are. Else LLVM derives them from the loop's counter, and every load has an
+ * addition of its own where the offset could be part of the instruction. */
+#define MM_POINTERS(w, a) __asm__ volatile("" : "+r"(w), "+r"(a))
+
 /* Masks as words in memory: see v_hidden. */
 static const volatile uint32_t mm_mask0f = 0x0f0f0f0f, mm_mask10 = 0x10101010,
                                mm_mask30 = 0x30303030, mm_mask03 = 0x03030303,
                                mm_mask04 = 0x04040404, mm_mask_half = 0x8fffe000,
-                               mm_mask_scale = 0x77800000; /* 2^112 */
+                               mm_mask_scale = 0x77800000, /* 2^112 */
+                               mm_ones = 0x00010001;
 
 struct mm_masks {
     v128 low, high, half, scale;
@@ -35,6 +40,11 @@ MM_INLINE struct mm_masks mm_masks(int low, int high) {
     m.half = v_hidden(&mm_mask_half);
     m.scale = v_hidden(&mm_mask_scale);
     return m;
+}
+
+/* -sum(q) of a block times 2^shift as int32, from where a group keeps it twice as int16 (kern_mm.h) */
+MM_INLINE v128 mm_zero_point(const uint8_t *sum, int shift) {
+    return vi_shl(vi_pair_sum(v_load_splat32(sum)), shift - 1);
 }
 
 /* Shifts by a constant of either sign; bits that cross a byte are masked out by the caller. */

@@ -28,7 +28,6 @@ static inline v128 v_load(const void *p) { return wasm_v128_load(p); }
 static inline void v_store(void *p, v128 a) { wasm_v128_store(p, a); }
 static inline v128 v_load_splat32(const void *p) { return wasm_v128_load32_splat(p); }
 static inline v128 v_load_splat64(const void *p) { return wasm_v128_load64_splat(p); }
-static inline v128 v_load_splat16(const void *p) { return wasm_v128_load16_splat(p); }
 static inline v128 v_load_splat8(const void *p) { return wasm_v128_load8_splat(p); }
 static inline v128 v_load64(const void *p) { return wasm_v128_load64_zero(p); } /* high half zero */
 static inline v128 v_load32(const void *p) { return wasm_v128_load32_zero(p); } /* the rest zero */
@@ -128,7 +127,6 @@ static inline v128 v_load(const void *p) { v128 a; memcpy(&a, p, 16); return a; 
 static inline void v_store(void *p, v128 a) { memcpy(p, &a, 16); }
 static inline v128 v_load_splat32(const void *p) { int32_t x; memcpy(&x, p, 4); return (v128){x, x, x, x}; }
 static inline v128 v_load_splat64(const void *p) { int32_t x[2]; memcpy(x, p, 8); return (v128){x[0], x[1], x[0], x[1]}; }
-static inline v128 v_load_splat16(const void *p) { int16_t x; memcpy(&x, p, 2); return (v128)((v_i16){0} + x); }
 static inline v128 v_load_splat8(const void *p) { int8_t x; memcpy(&x, p, 1); return (v128)((v_i8){0} + x); }
 static inline v128 v_load64(const void *p) { int32_t x[2]; memcpy(x, p, 8); return (v128){x[0], x[1], 0, 0}; }
 static inline v128 v_load32(const void *p) { int32_t x; memcpy(&x, p, 4); return (v128){x, 0, 0, 0}; }
