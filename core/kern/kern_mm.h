@@ -24,11 +24,18 @@ typedef void mm_unpack(uint32_t dtype, void *panel, const void *tile, size_t k);
 typedef void mm_act(void *group, const float *x, size_t stride, size_t k, size_t width,
                     size_t live);
 
+/* Tables that a product of one token wants, laid out anew for every call of kern_mm, and that product. */
+struct mm_book {
+    size_t bytes;
+    void (*fill)(void *book);
+    void (*gemv)(float *acc, const void *tile, const void *group, size_t k, const void *book);
+};
+
 struct mm_kernel {     /* how a type is multiplied with 8-bit activations */
     mm_unpack *unpack; /* NULL: the type has no such kernel and takes the f32 way */
     mm_dot *dot1;      /* one token, from the panel */
     mm_dot *dot4;      /* a group of four, from the panel */
-    mm_dot *gemv;      /* one token, straight from the tile; NULL: unpack and dot1 */
+    mm_dot *gemv;      /* one token, straight from the tile; NULL: by book, or unpack and dot1 */
 };
 
 struct kern_mm_table {
@@ -37,6 +44,7 @@ struct kern_mm_table {
     mm_unpack *f32_unpack[DT_COUNT]; /* NULL: by way of the file's blocks */
     mm_dot *f32_gemv[DT_COUNT];      /* one token, straight from the tile */
     struct mm_kernel fast[DT_COUNT];
+    const struct mm_book *book[DT_COUNT]; /* or NULL */
 };
 
 extern const struct kern_mm_table kern_mm_scalar;

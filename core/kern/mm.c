@@ -1,5 +1,6 @@
 /* Matrix products: which way a type takes, the walk over tiles and groups, and the way out. */
 #include "kern/kern_table.h"
+#include "kern/mm_iq.h"
 
 #include <string.h>
 
@@ -50,7 +51,8 @@ static size_t panel_bytes(const struct mm *mm) {
 }
 
 size_t kern_mm_scratch(const struct mm *mm) {
-    return (panel_bytes(mm) + 63) & ~(size_t)63;
+    size_t panel = panel_bytes(mm), book = mm->exact || !mm_iq(mm->dtype) ? 0 : MM_IQ_BOOK;
+    return ((panel > book ? panel : book) + 63) & ~(size_t)63;
 }
 
 /* The last step is the same code at every level: sums to outputs, in one order. */
@@ -78,6 +80,7 @@ void kern_mm(const struct kern *kern, const struct mm *mm, size_t tile0, size_t 
     size_t width = group_width(mm->n_tokens), bytes = mm_group_bytes(kind, mm->k, width);
     mm_unpack *unpack;
     mm_dot *dot, *gemv;
+    const struct mm_book *book = NULL;
     if (!mm->n_tokens) return;
     if (kind == ACT_F32) {
         unpack = table->f32_unpack[mm->dtype];
@@ -88,12 +91,17 @@ void kern_mm(const struct kern *kern, const struct mm *mm, size_t tile0, size_t 
         unpack = fast->unpack;
         dot = width == 1 ? fast->dot1 : fast->dot4;
         gemv = fast->gemv;
+        if (width == 1) book = table->book[mm->dtype];
     }
+    if (book) book->fill(scratch);
     for (size_t i = tile0; i < tile1; i++) {
         const char *tile = (const char *)mm->tiles + i * tile_bytes, *group = mm->act;
         _Alignas(16) float acc[MM_GROUP * TILE_ROWS];
-        if (width == 1 && gemv) {
-            gemv(acc, tile, group, mm->k);
+        if (book || (width == 1 && gemv)) {
+            if (book)
+                book->gemv(acc, tile, group, mm->k, scratch);
+            else
+                gemv(acc, tile, group, mm->k);
             finish(mm, i * TILE_ROWS, 0, 1, acc);
             continue;
         }

@@ -481,7 +481,7 @@ static void iq4_nl_gemv(float *acc, const void *tile, const void *group, size_t 
     [DT_Q2_K] = ENTRY(q2_k), [DT_Q3_K] = ENTRY(q3_k), [DT_Q4_K] = ENTRY(q4_k),                     \
     [DT_Q5_K] = ENTRY(q5_k), [DT_Q6_K] = ENTRY(q6_k), [DT_TQ2_0] = ENTRY(tq2_0),                   \
     [DT_IQ4_XS] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, mm_pairs_iq4_xs},                \
-    MM_IQ_ENTRIES(mm_iq_unpack, mm_pairs256_1, mm_pairs256_4)
+    MM_IQ_VECTOR
 
 const struct kern_mm_table kern_mm_relaxed[2] = {
     {
@@ -490,6 +490,7 @@ const struct kern_mm_table kern_mm_relaxed[2] = {
         .fast = {ENTRIES(), ENTRIES_K,
                  [DT_Q8_0] = {mm_pairs_unpack, mm_pairs32_1, mm_pairs32_4, mm_pairs_q8_0},
                  [DT_IQ4_NL] = {mm_pairs_unpack, mm_pairs32_1, mm_pairs32_4, mm_pairs_iq4_nl}},
+        .book = {MM_IQ_BOOKS(_relaxed)},
     },
     {
         .act = {[ACT_F32] = mm_act_f32, [ACT_Q8] = mm_act_q8_signs, [ACT_Q8K] = mm_act_q8k_pairs},
@@ -497,6 +498,7 @@ const struct kern_mm_table kern_mm_relaxed[2] = {
         .fast = {ENTRIES(_wide), ENTRIES_K,
                  [DT_Q8_0] = {q8_0_unpack, signed32_1, signed32_4, q8_0_gemv},
                  [DT_IQ4_NL] = {iq4_unpack, signed32_1, signed32_4, iq4_nl_gemv}},
+        .book = {MM_IQ_BOOKS(_relaxed)},
     },
 };
 

@@ -278,6 +278,6 @@ const struct kern_mm_table kern_mm_scalar = {
             [DT_Q6_K] = {unpack256, plain256_1, plain256_4, NULL},
             [DT_IQ4_XS] = {unpack256, plain256_1, plain256_4, NULL},
             [DT_TQ2_0] = {unpack256, plain256_1, plain256_4, NULL},
-            MM_IQ_ENTRIES(unpack_iq, plain256_1, plain256_4),
+            MM_IQ_ENTRIES(unpack_iq, plain256_1, plain256_4, NULL),
         },
 };

@@ -6,6 +6,10 @@
 
 #ifdef KERN_SIMD128
 
+#if defined(KERN_RELAXED128) && KERN_RELAXED_NATIVE
+#define MM_ONLY_SIGNED /* the other types have better ways there */
+#endif
+
 /* ---- panels ---------------------------------------------------------------------------------- */
 
 /* 16 codes [row 4][column 4] as int16 to two pairs of columns: [pair][row 8][2], rows of one half.
@@ -84,6 +88,16 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
 void mm_pairs_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {
     const int8_t *map = mm_layout(dtype)->map;
     switch (dtype) {
+    case DT_Q8_0:
+        unpack32(panel, tile, k, 16, 8, 0, 0, NULL);
+        break;
+    case DT_IQ4_NL:
+        unpack32(panel, tile, k, 16, 4, 0, 0, map);
+        break;
+    case DT_IQ4_XS:
+        unpack256(panel, tile, k, 16, MM_SIX, 4, 0, 0, map);
+        break;
+#ifndef MM_ONLY_SIGNED
     case DT_Q4_0:
         unpack32(panel, tile, k, 16, 4, 0, 8, NULL);
         break;
@@ -95,12 +109,6 @@ void mm_pairs_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {
         break;
     case DT_Q5_1:
         unpack32(panel, tile, k, 32, 4, 1, 0, NULL);
-        break;
-    case DT_Q8_0:
-        unpack32(panel, tile, k, 16, 8, 0, 0, NULL);
-        break;
-    case DT_IQ4_NL:
-        unpack32(panel, tile, k, 16, 4, 0, 0, map);
         break;
     case DT_MXFP4:
         unpack32(panel, tile, k, 8, 4, 0, 0, map);
@@ -120,12 +128,10 @@ void mm_pairs_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {
     case DT_Q6_K:
         unpack256(panel, tile, k, 16, MM_BYTE16, 4, 2, 32, NULL);
         break;
-    case DT_IQ4_XS:
-        unpack256(panel, tile, k, 16, MM_SIX, 4, 0, 0, map);
-        break;
     case DT_TQ2_0:
         unpack256(panel, tile, k, 16, MM_NO_SCALES, 2, 0, 1, NULL);
         break;
+#endif
     }
 }
 
@@ -231,8 +237,10 @@ MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, 
         body(acc, panel, group, k, MM_GROUP, last);                                                \
     }
 DOTS(, mm_pairs32, dot32, false)
-DOTS(static, min32, dot32, true)
 DOTS(, mm_pairs256, dot256, 0)
+
+#ifndef MM_ONLY_SIGNED
+DOTS(static, min32, dot32, true)
 DOTS(static, min256_8, dot256, 8)
 DOTS(static, min256_16, dot256, 16)
 
@@ -255,8 +263,10 @@ const struct kern_mm_table kern_mm_simd = {
             [DT_Q6_K] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, mm_pairs_q6_k},
             [DT_IQ4_XS] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, mm_pairs_iq4_xs},
             [DT_TQ2_0] = {mm_pairs_unpack, mm_pairs256_1, mm_pairs256_4, mm_pairs_tq2_0},
-            MM_IQ_ENTRIES(mm_iq_unpack, mm_pairs256_1, mm_pairs256_4),
+            MM_IQ_VECTOR,
         },
+    .book = {MM_IQ_BOOKS()},
 };
 
+#endif
 #endif

@@ -31,6 +31,12 @@ static inline v128 v_load_splat64(const void *p) { return wasm_v128_load64_splat
 static inline v128 v_load_splat8(const void *p) { return wasm_v128_load8_splat(p); }
 static inline v128 v_load64(const void *p) { return wasm_v128_load64_zero(p); } /* high half zero */
 static inline v128 v_load32(const void *p) { return wasm_v128_load32_zero(p); } /* the rest zero */
+/* parts from several places, the first lowest */
+static inline v128 v_load64x2(const void *a, const void *b) { return wasm_v128_load64_lane(b, v_load64(a), 1); }
+static inline v128 v_load32x4(const void *a, const void *b, const void *c, const void *d) {
+    v128 x = wasm_v128_load32_lane(b, v_load32(a), 1);
+    return wasm_v128_load32_lane(d, wasm_v128_load32_lane(c, x, 2), 3);
+}
 static inline void v_store64(void *p, v128 a) { wasm_v128_store64_lane(p, a, 0); }
 static inline v128 vh_load8x8_s(const void *p) { return wasm_i16x8_load8x8(p); }
 static inline v128 vh_load8x8_u(const void *p) { return wasm_u16x8_load8x8(p); }
@@ -129,6 +135,8 @@ static inline v128 v_load_splat32(const void *p) { int32_t x; memcpy(&x, p, 4); 
 static inline v128 v_load_splat64(const void *p) { int32_t x[2]; memcpy(x, p, 8); return (v128){x[0], x[1], x[0], x[1]}; }
 static inline v128 v_load_splat8(const void *p) { int8_t x; memcpy(&x, p, 1); return (v128)((v_i8){0} + x); }
 static inline v128 v_load64(const void *p) { int32_t x[2]; memcpy(x, p, 8); return (v128){x[0], x[1], 0, 0}; }
+static inline v128 v_load64x2(const void *a, const void *b) { int32_t x[4]; memcpy(x, a, 8); memcpy(x + 2, b, 8); return (v128){x[0], x[1], x[2], x[3]}; }
+static inline v128 v_load32x4(const void *a, const void *b, const void *c, const void *d) { int32_t x[4]; memcpy(x, a, 4); memcpy(x + 1, b, 4); memcpy(x + 2, c, 4); memcpy(x + 3, d, 4); return (v128){x[0], x[1], x[2], x[3]}; }
 static inline v128 v_load32(const void *p) { int32_t x; memcpy(&x, p, 4); return (v128){x, 0, 0, 0}; }
 static inline void v_store64(void *p, v128 a) { memcpy(p, &a, 8); }
 static inline v128 vh_load8x8_s(const void *p) { v_i8x8 x; memcpy(&x, p, 8); return (v128)__builtin_convertvector(x, v_i16); }
