@@ -61,9 +61,9 @@ const rows = [
   { family: 'OLMo 2 1B', noTemplate: true, shape: 'olmo-2-1b', mix: 'Q4_K_M' },
   { family: 'OLMoE 1B-7B', noTemplate: true, shape: 'olmoe-1b-7b', mix: 'Q3_K' },
   { family: 'Granite 3.1 2B', shape: 'granite-3.1-2b', mix: 'Q4_K_M' },
-  { family: 'Mamba 130M', noTemplate: true, shape: 'mamba-130m', mix: 'Q8_0', vocab: 'ggml-vocab-gpt-neox' },
-  { family: 'Mamba 2.8B', noTemplate: true, shape: 'mamba-2.8b', mix: 'Q4_K_M', vocab: 'ggml-vocab-gpt-neox' },
-  { family: 'Mamba-2 130M', noTemplate: true, shape: 'mamba2-130m', mix: 'Q8_0', vocab: 'ggml-vocab-gpt-neox' },
+  { family: 'Mamba 130M', noTemplate: true, shape: 'mamba-130m', mix: 'Q8_0' },
+  { family: 'Mamba 2.8B', noTemplate: true, shape: 'mamba-2.8b', mix: 'Q4_K_M' },
+  { family: 'Mamba-2 130M', noTemplate: true, shape: 'mamba2-130m', mix: 'Q8_0' },
   { family: 'Falcon-H1 0.5B', shape: 'falcon-h1-0.5b', mix: 'Q4_K_M', noTemplate: true },
   { family: 'LFM2 350M', shape: 'lfm2-350m', mix: 'Q4_K_M' },
 ]; // prettier-ignore
