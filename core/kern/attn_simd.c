@@ -14,6 +14,8 @@
 #define ROLLED
 #endif
 #define INLINE static inline __attribute__((always_inline))
+/* Pointers that stay what they are, as in mm_unit.h. */
+#define POINTERS(a, b) __asm__ volatile("" : "+r"(a), "+r"(b))
 
 /* Hidden from the optimizer, which would build the constant anew at every use. */
 static const volatile int32_t half_mask_word = (int32_t)0x8fffe000;
@@ -124,11 +126,12 @@ INLINE void score4(int n_rows, float *scores, const float *q, const float *k, si
     v128 t[4][4];
     for (int r = 0; r < n_rows; r++)
         for (int j = 0; j < 4; j++) t[r][j] = v_zero();
-    ROLLED for (size_t d = 0; d < dim; d += 4) {
+    ROLLED for (size_t d = 0; d < dim; d += 4, q += 4, k += 4) {
         v128 x[4];
-        for (int j = 0; j < 4; j++) x[j] = v_load(k + (size_t)j * dim + d);
+        POINTERS(q, k);
+        for (int j = 0; j < 4; j++) x[j] = v_load(k + (size_t)j * dim);
         for (int r = 0; r < n_rows; r++) {
-            v128 y = v_load(q + (size_t)r * dim + d);
+            v128 y = v_load(q + (size_t)r * dim);
             for (int j = 0; j < 4; j++) t[r][j] = vf_add(t[r][j], vf_mul(y, x[j]));
         }
     }
@@ -137,8 +140,8 @@ INLINE void score4(int n_rows, float *scores, const float *q, const float *k, si
 }
 
 /* Rows [0, n_rows) against positions [from, to), both multiples of four. */
-static void score_rows(float *scores, const float *q, uint32_t n_rows, const float *k, size_t dim,
-                       uint32_t from, uint32_t to) {
+INLINE void score_blocks(float *scores, const float *q, uint32_t n_rows, const float *k, size_t dim, uint32_t from,
+                         uint32_t to) {
     for (uint32_t r = 0; r < n_rows; r += 2)
         for (uint32_t j = from; j < to; j += 4) {
             float *s = scores + r * KV_PAGE + j;
@@ -148,6 +151,16 @@ static void score_rows(float *scores, const float *q, uint32_t n_rows, const flo
                 score4(1, s, q + r * dim, k + j * dim, dim);
         }
 }
+/* With a size known to the compiler the distances of rows are parts of the loads. */
+static void score_rows(float *scores, const float *q, uint32_t n_rows, const float *k, size_t dim,
+                       uint32_t from, uint32_t to) {
+    if (dim == 64)
+        score_blocks(scores, q, n_rows, k, 64, from, to);
+    else if (dim == 128)
+        score_blocks(scores, q, n_rows, k, 128, from, to);
+    else
+        score_blocks(scores, q, n_rows, k, dim, from, to);
+}
 
 /* acc[r] += p[r][j] * v[j] for j in [from, to), n_rows rows and n_vec vectors of columns. */
 INLINE void sum_columns(int n_rows, int n_vec, float *acc, size_t acc_stride, const float *p, const float *v,
@@ -155,11 +168,13 @@ INLINE void sum_columns(int n_rows, int n_vec, float *acc, size_t acc_stride, co
     v128 s[2][4];
     for (int r = 0; r < n_rows; r++)
         for (int c = 0; c < n_vec; c++) s[r][c] = v_load(acc + r * acc_stride + 4 * c);
-    ROLLED for (uint32_t j = from; j < to; j++) {
+    p += from, v += from * dim;
+    ROLLED for (uint32_t j = from; j < to; j++, p++, v += dim) {
         v128 x[4];
-        for (int c = 0; c < n_vec; c++) x[c] = v_load(v + j * dim + 4 * c);
+        POINTERS(p, v);
+        for (int c = 0; c < n_vec; c++) x[c] = v_load(v + 4 * c);
         for (int r = 0; r < n_rows; r++) {
-            v128 y = v_load_splat32(p + r * KV_PAGE + j);
+            v128 y = v_load_splat32(p + r * KV_PAGE);
             for (int c = 0; c < n_vec; c++) s[r][c] = vf_add(s[r][c], vf_mul(y, x[c]));
         }
     }
@@ -197,13 +212,15 @@ INLINE void few_scores(int n_rows, float *scores, const float *q, const uint8_t 
     for (uint32_t j = from; j < to; j += 4) {
         v128 t[FEW_ROWS][4];
         for (int pair = 0; pair < 4; pair += 2) {
-            const uint8_t *a = k + (j + (uint32_t)pair) * dim * 2, *b = a + dim * 2;
+            const uint8_t *a = k + (j + (uint32_t)pair) * dim * 2;
+            const float *b = q;
             v128 u[FEW_ROWS], v[FEW_ROWS];
             for (int r = 0; r < n_rows; r++) u[r] = v[r] = v_zero();
-            ROLLED for (size_t d = 0; d < dim; d += 4) {
-                v128 x = bare_half(a + 2 * d, mask), y = bare_half(b + 2 * d, mask);
+            ROLLED for (size_t d = 0; d < dim; d += 4, a += 8, b += 4) {
+                POINTERS(a, b);
+                v128 x = bare_half(a, mask), y = bare_half(a + dim * 2, mask);
                 for (int r = 0; r < n_rows; r++) {
-                    v128 z = v_load(q + (size_t)r * dim + d);
+                    v128 z = v_load(b + (size_t)r * dim);
                     u[r] = vf_add(u[r], vf_mul(z, x));
                     v[r] = vf_add(v[r], vf_mul(z, y));
                 }
@@ -220,12 +237,13 @@ INLINE void few_sums(int n_rows, int n_vec, float *acc, size_t acc_stride, const
     v128 mask = vi_splat(half_mask_word), s[FEW_ROWS][4];
     for (int r = 0; r < n_rows; r++)
         for (int c = 0; c < n_vec; c++) s[r][c] = v_load(acc + r * acc_stride + d + 4 * c);
-    ROLLED for (uint32_t j = from; j < to; j++) {
-        const uint8_t *row = v + (j * dim + d) * 2;
+    p += from, v += (from * dim + d) * 2;
+    ROLLED for (uint32_t j = from; j < to; j++, p++, v += dim * 2) {
         v128 x[4];
-        for (int c = 0; c < n_vec; c++) x[c] = bare_half(row + 8 * c, mask);
+        POINTERS(p, v);
+        for (int c = 0; c < n_vec; c++) x[c] = bare_half(v + 8 * c, mask);
         for (int r = 0; r < n_rows; r++) {
-            v128 y = v_load_splat32(p + r * KV_PAGE + j);
+            v128 y = v_load_splat32(p + r * KV_PAGE);
             for (int c = 0; c < n_vec; c++) s[r][c] = vf_add(s[r][c], vf_mul(y, x[c]));
         }
     }
@@ -236,7 +254,12 @@ INLINE void few_sums(int n_rows, int n_vec, float *acc, size_t acc_stride, const
 #define FEW(n, vec)                                                                                \
     static void few_scores_##n(float *scores, const float *q, const uint8_t *k, size_t dim, uint32_t from,      \
                                uint32_t to) {                                                      \
-        few_scores(n, scores, q, k, dim, from, to);                                                \
+        if (dim == 64)                                                                             \
+            few_scores(n, scores, q, k, 64, from, to);                                             \
+        else if (dim == 128)                                                                       \
+            few_scores(n, scores, q, k, 128, from, to);                                            \
+        else                                                                                       \
+            few_scores(n, scores, q, k, dim, from, to);                                            \
     }                                                                                              \
     static void few_sums_##n(float *acc, size_t acc_stride, const float *p, const uint8_t *v, size_t dim,        \
                              uint32_t from, uint32_t to) {                                         \
