@@ -22,7 +22,8 @@ MM_INLINE v128 meet(const v128 c[2]) {
 MM_INLINE void unit_steps(v128 c[2][2], const uint8_t *unit, const uint8_t *x, int low, int high,
                           bool mapped, v128 table, struct mm_masks masks, int from, int to) {
     MM_UNROLLED for (int s = from; s < to; s++) {
-        v128 a = v_load_splat64(x + 8 * s);
+        v128 two = v_load(x + 16 * (s / 2)); /* of which the odd half is not loaded again */
+        v128 a = s % 2 ? V_SHUFFLE32(two, two, 2, 3, 2, 3) : V_SHUFFLE32(two, two, 0, 1, 0, 1);
         for (int h = 0; h < 2; h++) {
             if (low == 8) {
                 const uint8_t *p = unit + 32 * s + 16 * h;

@@ -282,8 +282,9 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
         v128 c[2], other[2], part[2], d = v_load_splat32(a), s;
         c[0] = c[1] = shift ? mm_zero_point(a + 8, shift) : v_zero();
         other[0] = other[1] = v_zero();
+        v128 words[2] = {v_load(a + 12), v_load(a + 28)};
         MM_UNROLLED for (int i = 0; i < 8; i++) {
-            v128 x = v_load_splat32(a + 12 + 4 * i);
+            v128 x = mm_splat(words[i / 4], i % 4);
             for (int h = 0; h < 2; h++) {
                 v128 code = mm_code(unit, low, high, i, h, masks);
                 if (mapped) code = vb_lookup(table, code);
@@ -332,8 +333,9 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
                                               v_load_splat32(a + (n == 4 ? 36 : 4) + 4 * v)));
         }
         MM_ROLLED for (int u = 0; u < 8; u++, unit += 32 * (low + high), q += 32, times += n * 8) {
+            v128 words[2] = {v_load(q), v_load(q + 16)};
             MM_UNROLLED for (int i = 0; i < 8; i++) {
-                v128 x = v_load_splat32(q + 4 * i);
+                v128 x = mm_splat(words[i / 4], i % 4);
                 for (int h = 0; h < 2; h++) {
                     v128 dots = vh_dot_b(x, mm_code(unit, low, high, i, h, masks));
                     part[h] = i % steps ? vh_add(part[h], dots) : dots;

@@ -22,6 +22,15 @@
  * addition of its own where the offset could be part of the instruction. */
 #define MM_POINTERS(w, a) __asm__ volatile("" : "+r"(w), "+r"(a))
 
+/* Word i of four, in all lanes. Of four words that lie together it is cheaper than as many loads: V8 computes the
+ * address of each load that also splats. */
+MM_INLINE v128 mm_splat(v128 words, int i) {
+    return i == 0   ? V_SHUFFLE32(words, words, 0, 0, 0, 0)
+           : i == 1 ? V_SHUFFLE32(words, words, 1, 1, 1, 1)
+           : i == 2 ? V_SHUFFLE32(words, words, 2, 2, 2, 2)
+                    : V_SHUFFLE32(words, words, 3, 3, 3, 3);
+}
+
 /* Masks as words in memory: see v_hidden. */
 static const volatile uint32_t mm_mask0f = 0x0f0f0f0f, mm_mask10 = 0x10101010,
                                mm_mask30 = 0x30303030, mm_mask03 = 0x03030303,
