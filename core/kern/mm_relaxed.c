@@ -318,21 +318,24 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
     int n = scales == MM_SIX_MIN ? 4 : 8, sub = n == 4 ? 8 : 4;
     int steps = CHUNK(low + high) > sub ? sub : CHUNK(low + high);
     bool has_min = head == 32;
-    v128 sum[2] = {v_zero(), v_zero()};
+    static const uint8_t pairs_of_rows[16] = {0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15};
+    const uint8_t *at = pairs_of_rows;
+    __asm__("" : "+r"(at)); /* so that it is kept, not built anew at every use */
+    v128 sum[2] = {v_zero(), v_zero()}, order = v_load(at);
     MM_ROLLED for (size_t b = 0; b < k / 256; b++, a += MM_Q8K_BYTES) {
-        _Alignas(16) uint8_t twice[512];
+        _Alignas(16) uint8_t twice[256];
         v128 scale[8], min[8], c[2], least[2], part[2], d = v_load_splat32(a);
         const uint8_t *unit = tile + head + scale_bytes, *q = a + 52, *times = twice;
         mm_scales(scale, min, tile + head, scales, has_min);
-        put_scales(twice, scale, n);
-        for (int h = 0; h < 2; h++) {
-            c[h] = least[h] = v_zero();
-            for (int v = 0; v < n; v++)
-                least[h] =
-                    vi_add(least[h], vi_dot_h(mm_scale_pairs(min[v], h),
-                                              v_load_splat32(a + (n == 4 ? 36 : 4) + 4 * v)));
+        for (int v = 0; v < n; v++)
+            for (int e = 0; e < 2; e++) v_store(twice + 32 * v + 16 * e, mm_scale_bytes_twice(scale[v], e));
+        c[0] = c[1] = least[0] = least[1] = v_zero();
+        for (int v = 0; v < n; v++) {
+            v128 pairs = vb_lookup(min[v], order), x = v_load_splat32(a + (n == 4 ? 36 : 4) + 4 * v);
+            least[0] = vi_add(least[0], vi_dot_h(vh_from_b_low(pairs), x));
+            least[1] = vi_add(least[1], vi_dot_h(vh_from_b_high(pairs), x));
         }
-        MM_ROLLED for (int u = 0; u < 8; u++, unit += 32 * (low + high), q += 32, times += n * 8) {
+        MM_ROLLED for (int u = 0; u < 8; u++, unit += 32 * (low + high), q += 32, times += n * 4) {
             v128 words[2] = {v_load(q), v_load(q + 16)};
             MM_UNROLLED for (int i = 0; i < 8; i++) {
                 v128 x = mm_splat(words[i / 4], i % 4);
@@ -341,7 +344,7 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
                     part[h] = i % steps ? vh_add(part[h], dots) : dots;
                     if (i % steps == steps - 1)
                         c[h] = vi_add(c[h],
-                                      vi_dot_h(part[h], v_load(times + 32 * (i / sub) + 16 * h)));
+                                      vi_dot_h(part[h], vh_load8x8_s(times + 16 * (i / sub) + 8 * h)));
                 }
             }
         }

@@ -104,7 +104,12 @@ static inline v128 vb_sub(v128 a, v128 b) { return wasm_i8x16_sub(a, b); }
 static inline v128 vb_max(v128 a, v128 b) { return wasm_i8x16_max(a, b); }
 static inline v128 vb_abs(v128 a) { return wasm_i8x16_abs(a); }
 static inline v128 vb_eq(v128 a, v128 b) { return wasm_i8x16_eq(a, b); }
-static inline v128 vb_lookup(v128 table, v128 index) { return wasm_i8x16_swizzle(table, index); } /* 0 beyond 15 */
+/* index 0 .. 15 */
+#ifdef __wasm_relaxed_simd__
+static inline v128 vb_lookup(v128 table, v128 index) { return wasm_i8x16_relaxed_swizzle(table, index); }
+#else
+static inline v128 vb_lookup(v128 table, v128 index) { return wasm_i8x16_swizzle(table, index); }
+#endif
 
 #elif defined(__GNUC__)
 #define KERN_SIMD128 1
