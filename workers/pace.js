@@ -6,7 +6,8 @@
 const FIRST_TRIAL = 24; /* tokens until a neighbour is tried */
 const LAST_TRIAL = 384;
 const TRIAL_TOKENS = 3;
-const BETTER = 0.95; /* of the present cost, to be worth a change */
+const BETTER = 0.95; /* of the present cost, to be worth a change to fewer threads … */
+const SHARE = 0.3; /* … and to more: of what they promise at best. On a busy machine a few tokens are fast by luck */
 const WORSE = 1.3; /* of the usual cost: something changed, try again soon */
 
 export class Pace {
@@ -64,7 +65,8 @@ export class Pace {
 
   #judge() {
     const cost = this.#ms / this.#tokens;
-    const better = cost < /** @type {number} */ (this.#usual) * BETTER;
+    const ideal = this.count / /** @type {number} */ (this.#trial);
+    const better = cost < /** @type {number} */ (this.#usual) * (ideal < 1 ? 1 - SHARE * (1 - ideal) : BETTER);
     if (better) {
       this.#next = /** @type {number} */ (this.#trial) - this.count; /* further the same way */
       this.count = /** @type {number} */ (this.#trial);

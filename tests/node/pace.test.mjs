@@ -39,6 +39,12 @@ test('it goes down soon when the other core is taken, and up again when it is fr
   assert.equal(pace.count, 2);
 });
 
+test('a few tokens that are fast by luck do not bring the second thread back', () => {
+  const pace = new Pace(1, 2);
+  run(pace, 2000, (threads) => (threads === 1 ? 10 : 9));
+  assert.equal(pace.count, 1);
+});
+
 test('one thread is one thread', () => {
   assert.deepEqual([...run(new Pace(1, 1), 200, free)], [[1, 200]]);
 });
