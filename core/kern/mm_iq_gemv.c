@@ -140,7 +140,7 @@ MM_INLINE v128 iq1(const uint8_t *p, const uint8_t *wide, const uint8_t *grid, u
 }
 /* Digit by digit of five (the last four bytes have four), each 0 to 2; `less` is the activations' sum. */
 MM_INLINE v128 tq1(const uint8_t *p, const uint8_t *wide, v128 less) {
-    v128 three = vh_splat(3), byte = vh_splat(255), last = vh_load8x8_u(p + 48), digit[4];
+    v128 three = vh_splat(3), byte = vh_splat(255), last = vh_from_bu_low(v_load32(p + 48)), digit[4];
     v128 sum = vi_sub(v_zero(), less);
     MM_ROLLED for (int part = 0; part < 3; part++, p += 16) {
         const uint8_t *q = wide + (part == 2 ? 320 : 32 * part);
