@@ -14,8 +14,6 @@
 #define ROLLED
 #endif
 #define INLINE static inline __attribute__((always_inline))
-/* Pointers that stay what they are, as in mm_unit.h. */
-#define POINTERS(a, b) __asm__ volatile("" : "+r"(a), "+r"(b))
 
 /* Hidden from the optimizer, which would build the constant anew at every use. */
 static const volatile int32_t half_mask_word = (int32_t)0x8fffe000;
@@ -128,7 +126,7 @@ INLINE void score4(int n_rows, float *scores, const float *q, const float *k, si
         for (int j = 0; j < 4; j++) t[r][j] = v_zero();
     ROLLED for (size_t d = 0; d < dim; d += 4, q += 4, k += 4) {
         v128 x[4];
-        POINTERS(q, k);
+        V_POINTERS(q, k);
         for (int j = 0; j < 4; j++) x[j] = v_load(k + (size_t)j * dim);
         for (int r = 0; r < n_rows; r++) {
             v128 y = v_load(q + (size_t)r * dim);
@@ -171,7 +169,7 @@ INLINE void sum_columns(int n_rows, int n_vec, float *acc, size_t acc_stride, co
     p += from, v += from * dim;
     ROLLED for (uint32_t j = from; j < to; j++, p++, v += dim) {
         v128 x[4];
-        POINTERS(p, v);
+        V_POINTERS(p, v);
         for (int c = 0; c < n_vec; c++) x[c] = v_load(v + 4 * c);
         for (int r = 0; r < n_rows; r++) {
             v128 y = v_load_splat32(p + r * KV_PAGE);
@@ -217,7 +215,7 @@ INLINE void few_scores(int n_rows, float *scores, const float *q, const uint8_t 
             v128 u[FEW_ROWS], v[FEW_ROWS];
             for (int r = 0; r < n_rows; r++) u[r] = v[r] = v_zero();
             ROLLED for (size_t d = 0; d < dim; d += 4, a += 8, b += 4) {
-                POINTERS(a, b);
+                V_POINTERS(a, b);
                 v128 x = bare_half(a, mask), y = bare_half(a + dim * 2, mask);
                 for (int r = 0; r < n_rows; r++) {
                     v128 z = v_load(b + (size_t)r * dim);
@@ -240,7 +238,7 @@ INLINE void few_sums(int n_rows, int n_vec, float *acc, size_t acc_stride, const
     p += from, v += (from * dim + d) * 2;
     ROLLED for (uint32_t j = from; j < to; j++, p++, v += dim * 2) {
         v128 x[4];
-        POINTERS(p, v);
+        V_POINTERS(p, v);
         for (int c = 0; c < n_vec; c++) x[c] = bare_half(v + 8 * c, mask);
         for (int r = 0; r < n_rows; r++) {
             v128 y = v_load_splat32(p + r * KV_PAGE);

@@ -26,7 +26,6 @@ typedef void mm_act(void *group, const float *x, size_t stride, size_t k, size_t
 
 /* Tables that a product of one token wants, laid out anew for every call of kern_mm, and that product. */
 struct mm_book {
-    size_t bytes;
     void (*fill)(void *book);
     void (*gemv)(float *acc, const void *tile, const void *group, size_t k, const void *book);
 };

@@ -6,7 +6,7 @@
  */
 #include "kern/mm_iq.h"
 
-#include "kern/mm_iq_row.h"
+#include "kern/mm_iq_code.h"
 #include "kern/mm_relaxed.h"
 
 #ifdef KERN_SIMD128
@@ -200,7 +200,8 @@ MM_INLINE void gemv(float *acc, const uint8_t *tile, const uint8_t *a, size_t k,
     static void gemv_##name(float *acc, const void *tile, const void *a, size_t k, const void *book) {                 \
         gemv(acc, tile, a, k, book, dtype, relaxed);                                                                   \
     }                                                                                                                  \
-    const struct mm_book mm_book_##name = {n, fill, gemv_##name};
+    _Static_assert((n) <= MM_IQ_BOOK, "kern_mm_scratch counts on it");                                                 \
+    const struct mm_book mm_book_##name = {fill, gemv_##name};
 #define BOOKS(suffix, relaxed)                                                                                         \
     BOOK(iq2_xxs##suffix, fill_iq2_xxs, DT_IQ2_XXS, SIGNS + 8 * 256, relaxed)                                          \
     BOOK(iq2_xs##suffix, fill_iq2_xs, DT_IQ2_XS, SIGNS + 8 * 512, relaxed)                                             \

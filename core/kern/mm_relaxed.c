@@ -93,7 +93,7 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
 /* n steps on top of c[token][half], pair sums in int16 */
 MM_INLINE void more16(v128 *c, const uint8_t *w, const uint8_t *a, int n, int width) {
     MM_ROLLED for (int i = 0; i < n; i++, w += 32, a += 4 * width) {
-        MM_POINTERS(w, a);
+        V_POINTERS(w, a);
         v128 lo = v_load(w), hi = v_load(w + 16);
         for (int t = 0; t < width; t++) {
             v128 x = v_load_splat32(a + 4 * t);
@@ -128,7 +128,7 @@ MM_INLINE void block16(v128 *c, const uint8_t *w, const uint8_t *a, int width, i
 /* n steps on top of c */
 MM_INLINE void steps32(v128 *c, const uint8_t *w, const uint8_t *a, int n, int width) {
     MM_ROLLED for (int i = 0; i < n; i++, w += 32, a += 4 * width) {
-        MM_POINTERS(w, a);
+        V_POINTERS(w, a);
         v128 lo = v_load(w), hi = v_load(w + 16);
         for (int t = 0; t < width; t++) {
             v128 x = v_load_splat32(a + 4 * t);
@@ -144,7 +144,7 @@ MM_INLINE void steps_signed(v128 *c, const uint8_t *w, const uint8_t *a, size_t 
     for (int sign = 1; sign >= 0; sign--) {
         const uint8_t *p = w, *q = a + (size_t)sign * gap;
         MM_ROLLED for (int i = 0; i < n; i++, p += 32, q += 4 * width) {
-            MM_POINTERS(p, q);
+            V_POINTERS(p, q);
             v128 lo = v_load(p), hi = v_load(p + 16);
             for (int t = 0; t < width; t++) {
                 v128 x = v_load_splat32(q + 4 * t);

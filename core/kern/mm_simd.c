@@ -145,7 +145,7 @@ MM_INLINE void steps4(v128 c[8], const uint8_t *w, const uint8_t *a, int n) {
     }
     MM_ROLLED for (int i = 1; i < n; i++) {
         w += 32, a += 16;
-        MM_POINTERS(w, a);
+        V_POINTERS(w, a);
         v128 lo = v_load(w), hi = v_load(w + 16);
         for (int t = 0; t < 4; t++) {
             v128 x = v_load_splat32(a + 4 * t);

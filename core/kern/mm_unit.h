@@ -18,10 +18,6 @@
 #define MM_UNROLLED _Pragma("GCC unroll 16")
 #endif
 
-/* In a loop: pointers that stay what they are. Else LLVM derives them from the loop's counter, and every load has an
- * addition of its own where the offset could be part of the instruction. */
-#define MM_POINTERS(w, a) __asm__ volatile("" : "+r"(w), "+r"(a))
-
 /* Word i of four, in all lanes. Of four words that lie together it is cheaper than as many loads: V8 computes the
  * address of each load that also splats. */
 MM_INLINE v128 mm_splat(v128 words, int i) {

@@ -10,6 +10,10 @@
 #include <stdint.h>
 #include <string.h>
 
+/* In a loop: pointers that stay what they are. Else LLVM derives them from the loop's counter, and every load has an
+ * addition of its own where the offset could be part of the instruction. */
+#define V_POINTERS(w, a) __asm__ volatile("" : "+r"(w), "+r"(a))
+
 #if defined(__wasm_simd128__)
 #define KERN_SIMD128 1
 #include <wasm_simd128.h>
