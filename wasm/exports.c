@@ -112,15 +112,15 @@ static void probe_job(void *arg, struct pool *p, uint32_t thread) {
     struct probe *probe = arg;
     float sum = 0;
     for (uint32_t round = 0; round < probe->rounds; round++) {
-        uint32_t at;
-        while ((at = pool_take(p, round, 1)) < probe->n_chunks) {
-            const float *x = probe->data + (size_t)at * probe->chunk;
+        uint32_t from, to;
+        while (pool_take(p, round, thread, 1, probe->n_chunks, &from, &to)) {
+            const float *x = probe->data + (size_t)from * probe->chunk;
             float s[8] = {0};
             for (uint32_t i = 0; i + 8 <= probe->chunk; i += 8)
                 for (uint32_t j = 0; j < 8; j++) s[j] += x[i + j] * x[i + j];
             for (uint32_t j = 0; j < 8; j++) sum += s[j];
         }
-        if (!pool_barrier(p, round)) return;
+        if (!pool_barrier(p, round, thread)) return;
     }
     probe->sums[thread * 16] = sum;
 }

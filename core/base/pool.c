@@ -122,21 +122,35 @@ static void wait_job(struct pool *p, uint32_t epoch, uint32_t thread) {
     }
 }
 
-static bool meet(struct pool *p, uint32_t n_threads, uint32_t cleared) {
+static bool meet(struct pool *p, uint32_t n_threads) {
     uint32_t generation = word_load(&p->generation);
     if (word_add(&p->arrived, 1) + 1 < n_threads)
         return wait_change(p, &p->generation, generation, timeout_of(p)) && !word_load(&p->lost);
     word_store(&p->arrived, 0);
-    word_store(&p->chunk[cleared & 1], 0);
     word_store(&p->generation, generation + 1);
     wake_sleepers(p, &p->generation);
     return !word_load(&p->lost);
 }
 
-bool pool_barrier(struct pool *p, uint32_t phase) {
-    if (p->n_threads > 1) return meet(p, p->n_threads, phase);
-    p->chunk[phase & 1] = 0;
-    return true;
+bool pool_barrier(struct pool *p, uint32_t phase, uint32_t thread) {
+    /* for the next phase; the last that used this counter was the one before, which nobody is in any more */
+    __atomic_store_n(&p->share[thread].taken[~phase & 1], 0, __ATOMIC_RELAXED);
+    return p->n_threads == 1 || meet(p, p->n_threads);
+}
+
+bool pool_take(struct pool *p, uint32_t phase, uint32_t thread, uint32_t step, uint32_t total, uint32_t *from,
+               uint32_t *to) {
+    uint32_t n = p->n_threads;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t whose = thread + i < n ? thread + i : thread + i - n, at;
+        uint32_t begin = (uint32_t)((uint64_t)total * whose / n), end = (uint32_t)((uint64_t)total * (whose + 1) / n);
+        atomic_word *taken = &p->share[whose].taken[phase & 1];
+        if (word_load(taken) >= end - begin || (at = word_add(taken, step)) >= end - begin) continue;
+        *from = begin + at;
+        *to = end - *from < step ? end : *from + step;
+        return true;
+    }
+    return false;
 }
 
 int pool_run(struct pool *p, uint32_t n_threads, void (*job)(void *, struct pool *, uint32_t),
@@ -146,7 +160,7 @@ int pool_run(struct pool *p, uint32_t n_threads, void (*job)(void *, struct pool
     if (n_threads < 1) n_threads = 1;
     if (word_load(&p->lost)) return SOTTO_WORKER_LOST;
     p->n_threads = n_threads;
-    p->chunk[0] = p->chunk[1] = 0;
+    for (uint32_t i = 0; i < n_threads; i++) p->share[i].taken[0] = 0;
     if (n_threads == 1) {
         job(arg, p, 0);
         return SOTTO_OK;
@@ -156,7 +170,7 @@ int pool_run(struct pool *p, uint32_t n_threads, void (*job)(void *, struct pool
     word_store(&p->epoch, ((p->epoch >> COUNT_BITS) + 1) << COUNT_BITS | n_threads);
     wake_sleepers(p, &p->epoch);
     job(arg, p, 0);
-    return meet(p, n_threads, 0) ? SOTTO_OK : SOTTO_WORKER_LOST;
+    return meet(p, n_threads) ? SOTTO_OK : SOTTO_WORKER_LOST;
 }
 
 void pool_worker(struct pool *p, uint32_t thread) {
@@ -180,7 +194,7 @@ void pool_worker(struct pool *p, uint32_t thread) {
         epoch = now;
         if (thread >= (now & ((1u << COUNT_BITS) - 1)) || word_load(&p->lost)) continue;
         p->job(p->arg, p, thread);
-        meet(p, now & ((1u << COUNT_BITS) - 1), 0);
+        meet(p, now & ((1u << COUNT_BITS) - 1));
     }
 }
 

@@ -24,7 +24,8 @@ struct pool {
     void *arg;
     _Alignas(64) atomic_word arrived;
     _Alignas(64) atomic_word generation;
-    _Alignas(64) atomic_word chunk[2]; /* work counters, used in turn: one is cleared while the other runs */
+    /* Units taken of each thread's share of a phase: two counters, used in turn, each share on a line of its own. */
+    struct { _Alignas(64) atomic_word taken[2]; } share[POOL_MAX_THREADS];
     double timeout_ms;                 /* for a barrier; 0 means 10,000 */
     /* Work beside the jobs, for workers that have none; see pool_aside. */
     _Alignas(64) atomic_word aside_users;
@@ -57,13 +58,14 @@ void pool_aside(struct pool *p, bool (*work)(void *arg, uint32_t thread), void *
 void pool_aside_more(struct pool *p);
 
 /* All threads of the job meet; spins POOL_SPIN loads, then sleeps. False when the pool is lost: return
- * from the job at once. The last to arrive clears the chunk counter of phase parity `phase & 1`, so a
- * job numbers its phases 0, 1, 2 … and takes work of phase p with pool_take(pool, p, …). */
-bool pool_barrier(struct pool *p, uint32_t phase);
+ * from the job at once. A job numbers its phases 0, 1, 2 … and takes work of phase p with
+ * pool_take(pool, p, …). */
+bool pool_barrier(struct pool *p, uint32_t phase, uint32_t thread);
 
-/* Takes the next `step` units of phase; returns the first, or >= total when none are left. */
-static inline uint32_t pool_take(struct pool *p, uint32_t phase, uint32_t step) {
-    return word_add(&p->chunk[phase & 1], step);
-}
+/* Takes up to `step` of the `total` units of a phase, [*from, *to); false when none are left. Each thread has a
+ * share of its own, in one piece, so that it reads memory in order and mostly without the others' cache lines;
+ * who is through with it helps those who are not. */
+bool pool_take(struct pool *p, uint32_t phase, uint32_t thread, uint32_t step, uint32_t total, uint32_t *from,
+               uint32_t *to);
 
 #endif

@@ -10,21 +10,16 @@
 
 bool run_take(struct runner *r, uint32_t step, uint32_t total, uint32_t *from, uint32_t *to) {
     struct walk *w = &r->m->walk;
-    if (r->n_threads > 1)
-        *from = pool_take(r->pool, r->phase, step);
-    else {
-        if (w->cursor >= total) return false;
-        if (r->worked &&
-            (word_load(&r->m->abort) || (w->deadline > 0 && clock_ms() >= w->deadline))) {
-            r->paused = true;
-            return false;
-        }
-        r->worked = true;
-        *from = w->cursor;
-        w->cursor = total - *from < step ? total : *from + step;
+    if (r->n_threads > 1) return pool_take(r->pool, r->phase, r->thread, step, total, from, to);
+    if (w->cursor >= total) return false;
+    if (r->worked &&
+        (word_load(&r->m->abort) || (w->deadline > 0 && clock_ms() >= w->deadline))) {
+        r->paused = true;
+        return false;
     }
-    if (*from >= total) return false;
-    *to = total - *from < step ? total : *from + step;
+    r->worked = true;
+    *from = w->cursor;
+    *to = w->cursor = total - *from < step ? total : *from + step;
     return true;
 }
 
@@ -105,7 +100,7 @@ static void job(void *arg, struct pool *pool, uint32_t thread) {
                 word_store(&w->stop[slot], (uint32_t)decide(m, op + 1, end));
             }
             if (r.n_threads == 1) w->cursor = 0;
-            if (!pool_barrier(pool, r.phase++)) return;
+            if (!pool_barrier(pool, r.phase++, thread)) return;
             if (!last) continue;
             uint32_t stop = word_load(&w->stop[slot]);
             if (stop == SOTTO_OK) break;

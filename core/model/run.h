@@ -14,8 +14,8 @@ struct runner {
     bool worked;      /* a chunk was done in this call */
 };
 
-/* Takes the next `step` units of the phase's total; false when none are left (or the runner
- * paused). */
+/* Takes up to `step` units of the phase's total; false when none are left (or the runner paused). They come in
+ * order until the thread is through with its own share and helps another. */
 bool run_take(struct runner *r, uint32_t step, uint32_t total, uint32_t *from, uint32_t *to);
 /* Units per chunk: about eight chunks a thread, at least `least` units each. */
 uint32_t run_step(const struct runner *r, uint32_t total, uint32_t least);

@@ -191,7 +191,8 @@ void attn_phase(struct runner *r, const struct op *op, uint32_t phase) {
     uint64_t partials = 0;
     struct attn a = {0};
     bool loaded = false;
-    while (run_take(r, run_step(r, total, 1), total, &from, &to))
+    while (run_take(r, run_step(r, total, 1), total, &from, &to)) {
+        if (from < start) at = first, start = 0, partials = 0, loaded = false; /* another thread's share */
         for (; from < to; from++) {
             while (!loaded || from >= start + units) { /* on to the segment of this unit */
                 if (loaded) start += units, partials += align64(kern_attn_partials(&a)), at++;
@@ -205,4 +206,5 @@ void attn_phase(struct runner *r, const struct op *op, uint32_t phase) {
             else
                 kern_attn(m->kern, &a, from - start, m->partials + partials, scratch);
         }
+    }
 }

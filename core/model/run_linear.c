@@ -6,7 +6,7 @@
 
 enum {
     GLU_FLOATS = 16384 /* rows of `up` that a chunk keeps beside */,
-    CHUNK_MACS = 1 << 16,
+    CHUNK_MACS = 1 << 14,
     CHUNK_MOST = 1 << 24
 };
 

@@ -49,12 +49,12 @@ static void phases(void *arg, struct pool *p, uint32_t thread) {
     struct job *j = arg;
     __atomic_fetch_add(&j->seen[thread], 1, __ATOMIC_RELAXED);
     for (uint32_t phase = 0; phase < PHASES; phase++) {
-        for (uint32_t i; (i = pool_take(p, phase, 3)) < UNITS;)
-            for (uint32_t k = i; k < i + 3 && k < UNITS; k++) {
+        for (uint32_t from, to; pool_take(p, phase, thread, 3, UNITS, &from, &to);)
+            for (uint32_t k = from; k < to; k++) {
                 if (phase && j->done[phase - 1][UNITS - 1 - k] != 1) word_add(&j->errors, 1);
                 j->done[phase][k]++;
             }
-        if (!pool_barrier(p, phase)) return;
+        if (!pool_barrier(p, phase, thread)) return;
     }
 }
 
@@ -125,9 +125,8 @@ static void *burn(void *stop) {
 }
 
 static void empty_phases(void *arg, struct pool *p, uint32_t thread) {
-    (void)thread;
     for (uint32_t i = 0; i < *(uint32_t *)arg; i++)
-        if (!pool_barrier(p, i)) return;
+        if (!pool_barrier(p, i, thread)) return;
 }
 
 /* More threads than cores, and every core busy: slower in proportion, never stalled. */
@@ -171,9 +170,9 @@ struct hang {
 /* Thread 1 goes missing in the middle of the job. */
 static void hang_job(void *arg, struct pool *p, uint32_t thread) {
     struct hang *h = arg;
-    if (!pool_barrier(p, 0)) return;
+    if (!pool_barrier(p, 0, thread)) return;
     while (thread == 1 && !word_load(&h->release)) usleep(1000);
-    pool_barrier(p, 1);
+    pool_barrier(p, 1, thread);
     word_add(&h->left, 1);
 }
 
@@ -224,7 +223,7 @@ static void a_pool_that_the_host_gives_up_returns_at_once(void) {
 static void slow_job(void *arg, struct pool *p, uint32_t thread) {
     (void)arg;
     for (int i = 0; thread == 1 && i < 300; i++) usleep(1000);
-    pool_barrier(p, 0);
+    pool_barrier(p, 0, thread);
 }
 
 /* As a laptop does that is closed in the middle of an answer: the clock goes on, nothing else does. */
