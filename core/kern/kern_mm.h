@@ -78,7 +78,8 @@ bool mm_interleaved(uint32_t dtype);
  * its sub-block; with minimums  sum -= (float)dot(min, sums of q) * (dmin_w * d)
  *
  * Group of Q8, W tokens: for each block [d W][d * sum(q) W][-sum(q) W twice as int16][step 8][W][4] int8;
- * behind the last block as many bytes again as MM_Q8_WIDE says for what a level wants besides.
+ * behind the last block as many bytes again as MM_Q8_WIDE says for what a level wants besides; behind those, of one
+ * token at the vector levels, as many as MM_Q8_SPLIT (mm_act.h).
  * Group of Q8K: for each superblock [d W][pair 8][W][2] int16 sums of 16, [pair 4][W][2] int16 sums
  * of 32, [step 64][W][4] int8; then the level's own part.
  *
@@ -90,6 +91,7 @@ bool mm_interleaved(uint32_t dtype);
 enum {
     MM_Q8_BYTES = 12 + 32,
     MM_Q8_WIDE = 64,
+    MM_Q8_SPLIT = 4 + 64,
     MM_PANEL32 = 64 + 512,
     MM_Q8K_BYTES = 4 + 32 + 16 + 256,
     MM_Q8K_WIDE = 512,

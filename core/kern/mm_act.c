@@ -70,9 +70,21 @@ static inline void put_signs(uint8_t *to, size_t gap, v128 q, size_t t, size_t w
     put_step(to + gap, vb_max(vb_sub(v_zero(), q), v_zero()), t, width);
 }
 
+/* Of a block of one token, for codes of which two are read at once; see mm_act.h. */
+static inline void put_split(uint8_t *to, const v128 q[2]) {
+    v128 sum = v_zero();
+    for (size_t i = 0; i < 2; i++) {
+        v128 odd = vh_shr(q[i], 8), even = vh_shl(q[i], 8);
+        v_store(to + 4 + 32 * i, odd);
+        v_store(to + 20 + 32 * i, vh_sub(even, odd));
+        sum = vi_add(sum, vi_pair_sum(even));
+    }
+    store_i32(to, -128 * lanes_sum(sum));
+}
+
 MM_INLINE void act_q8(uint8_t *to, const float *x, size_t stride, size_t k, size_t width,
                       size_t live, bool signs) {
-    uint8_t *wide = to + k / 32 * MM_Q8_BYTES * width;
+    uint8_t *wide = to + k / 32 * MM_Q8_BYTES * width, *split = wide + k / 32 * MM_Q8_WIDE * width;
     for (size_t b = 0; b < k / 32; b++, to += MM_Q8_BYTES * width, wide += MM_Q8_WIDE * width)
         for (size_t t = 0; t < width; t++) {
             v128 q[2] = {v_zero(), v_zero()};
@@ -88,6 +100,7 @@ MM_INLINE void act_q8(uint8_t *to, const float *x, size_t stride, size_t k, size
                 else
                     put_pairs(wide + 32 * width * i, q[i], t, width);
             }
+            if (!signs && width == 1) put_split(split + b * MM_Q8_SPLIT, q);
         }
 }
 

@@ -25,11 +25,6 @@ MM_INLINE void unit_steps(v128 c[2][2], const uint8_t *unit, const uint8_t *x, i
         v128 two = v_load(x + 16 * (s / 2)); /* of which the odd half is not loaded again */
         v128 a = s % 2 ? V_SHUFFLE32(two, two, 2, 3, 2, 3) : V_SHUFFLE32(two, two, 0, 1, 0, 1);
         for (int h = 0; h < 2; h++) {
-            if (low == 8) {
-                const uint8_t *p = unit + 32 * s + 16 * h;
-                step(c[h], vh_load8x8_s(p), vh_load8x8_s(p + 8), a);
-                continue;
-            }
             v128 code = mm_code(unit, low, high, s, h, masks);
             if (mapped) {
                 code = vb_lookup(table, code);
@@ -113,6 +108,33 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
     v_store(acc + 4, sum[1]);
 }
 
+/* Two codes of eight bits are one int16, v = 256 * odd + (even + 128) (mm_tile.h). With e = v & 255,
+ * v * q_odd + e * (256 * q_even - q_odd) is 256 times what the two contribute, and 32768 * q_even. */
+void mm_pairs_q8_0(float *acc, const void *tile_bytes, const void *group, size_t k) {
+    const uint8_t *tile = tile_bytes, *a = group, *split = a + k / 32 * (MM_Q8_BYTES + MM_Q8_WIDE);
+    struct mm_masks masks = mm_masks(8, 0);
+    v128 even = v_hidden(&mm_mask_even), sum[2] = {v_zero(), v_zero()};
+    MM_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES, split += MM_Q8_SPLIT, tile += 16 + 256) {
+        v128 c[2], d = v_load_splat32(a);
+        c[0] = c[1] = v_load_splat32(split);
+        const uint8_t *w = tile + 16, *x = split + 4;
+        MM_ROLLED for (int i = 0; i < 2; i++, w += 128, x += 32) { /* more at once would not fit the registers */
+            V_POINTERS(w, x);
+
+            MM_UNROLLED for (int s = 0; s < 4; s++)
+                for (int h = 0; h < 2; h++) {
+                    v128 v = v_load(w + 32 * s + 16 * h);
+                    c[h] = vi_add(c[h], vi_add(vi_dot_h(v, v_load_splat32(x + 4 * s)),
+                                               vi_dot_h(v_and(v, even), v_load_splat32(x + 16 + 4 * s))));
+                }
+        }
+        for (int h = 0; h < 2; h++)
+            sum[h] = vf_add(sum[h], vf_mul(vf_from_i(vi_shr(c[h], 8)), vf_mul(mm_half(tile + 8 * h, masks), d)));
+    }
+    v_store(acc, sum[0]);
+    v_store(acc + 4, sum[1]);
+}
+
 /* shift: the zero point is 1 << shift; without one 0, for superblocks -1. mapped: the type whose
  * codes are looked up, 0 for none. */
 #define GEMV32(name, head, low, high, shift, mapped)                                               \
@@ -127,7 +149,6 @@ GEMV32(mm_pairs_q4_0, 16, 4, 0, 3, 0)
 GEMV32(mm_pairs_q4_1, 32, 4, 0, 0, 0)
 GEMV32(mm_pairs_q5_0, 16, 4, 1, 4, 0)
 GEMV32(mm_pairs_q5_1, 32, 4, 1, 0, 0)
-GEMV32(mm_pairs_q8_0, 16, 8, 0, 0, 0)
 GEMV32(mm_pairs_iq4_nl, 16, 4, 0, 0, DT_IQ4_NL)
 GEMV32(mm_pairs_mxfp4, 8, 4, 0, 0, DT_MXFP4)
 GEMV256(mm_pairs_q2_k, 32, MM_BYTE16, 128, 2, 0, -1, 0)

@@ -41,7 +41,7 @@ enum act_kind mm_fast_kind(uint32_t dtype) {
 size_t mm_group_bytes(enum act_kind kind, size_t k, size_t width) {
     switch (kind) {
     case ACT_Q8:
-        return k / 32 * (MM_Q8_BYTES + MM_Q8_WIDE) * width;
+        return k / 32 * ((MM_Q8_BYTES + MM_Q8_WIDE) * width + (width == 1 ? MM_Q8_SPLIT : 0));
     case ACT_Q8K:
         return k / 256 * (MM_Q8K_BYTES + MM_Q8K_WIDE) * width;
     default:

@@ -117,6 +117,7 @@ static void split_head(uint32_t dtype, struct mm_block *b, const uint8_t *p) {
 typedef v128 words;
 #define W_AND(a, mask) v_and(a, vi_splat((int32_t)(mask)))
 #define W_OR(a, b) v_or(a, b)
+#define W_XOR(a, mask) v_xor(a, vi_splat((int32_t)(mask)))
 #define W_SHR(a, n) vi_shr_u(a, n)
 #define W_SHL(a, n) vi_shl(a, n)
 #define W_MUL(a, n) vi_mul(a, vi_splat((int32_t)(n)))
@@ -140,6 +141,7 @@ static void store_words(uint8_t *p, words w) {
 typedef uint32_t words;
 #define W_AND(a, mask) ((a) & (mask))
 #define W_OR(a, b) ((a) | (b))
+#define W_XOR(a, mask) ((a) ^ (mask))
 #define W_SHR(a, n) ((a) >> (n))
 #define W_SHL(a, n) ((a) << (n))
 #define W_MUL(a, n) ((a) * (n))
@@ -411,7 +413,7 @@ __attribute__((noinline)) static void put_unit(const struct mm_layout *l, uint8_
             store_words(to + 32 * g, W_OR(W_AND(code[2 * g], NIBBLES),
                                           W_SHL(W_AND(code[2 * g + 1], NIBBLES), 4)));
     else
-        for (int s = 0; s < 8; s++) store_words(to + 32 * s, code[s]);
+        for (int s = 0; s < 8; s++) store_words(to + 32 * s, W_XOR(code[s], MM_EVEN_SIGNS));
 }
 
 static void get_unit(const struct mm_layout *l, uint32_t *code, const uint8_t *from, size_t row) {
@@ -422,7 +424,7 @@ static void get_unit(const struct mm_layout *l, uint32_t *code, const uint8_t *f
         else if (l->low == 4)
             code[s] = load_u32(low + 32 * (s / 2)) >> 4 * (s % 2) & NIBBLES;
         else
-            code[s] = load_u32(low + 32 * s);
+            code[s] = load_u32(low + 32 * s) ^ MM_EVEN_SIGNS;
         if (l->high == 1) code[s] |= (load_u32(high) >> s & ONES) << l->low;
         if (l->high == 2)
             code[s] |= (load_u32(high + 32 * (s / 4)) >> 2 * (s % 4) & PAIRS) << l->low;

@@ -373,7 +373,7 @@ MM_INLINE void gemv_q8_signs(float *acc, const uint8_t *tile, const uint8_t *a, 
         MM_UNROLLED for (int i = 0; i < 8; i++) {
             for (int h = 0; h < 2; h++) {
                 v128 code = map ? vb_lookup(table, mm_code(tile + 16, 4, 0, i, h, masks))
-                                : v_load(tile + 16 + 32 * i + 16 * h);
+                                : mm_code(tile + 16, 8, 0, i, h, masks);
                 c[0][h] = vi_dot_b(c[0][h], code, v_load_splat32(signs + 4 * i));
                 c[1][h] = vi_dot_b(c[1][h], code, v_load_splat32(signs + 32 + 4 * i));
             }
@@ -446,7 +446,8 @@ static void q8_0_unpack(uint32_t dtype, void *panel, const void *tile, size_t k)
     for (size_t b = 0; b < k / 32; b++, to += PANEL32, from += 272) {
         v_store(to, mm_half(from, masks));
         v_store(to + 16, mm_half(from + 8, masks));
-        memcpy(to + 64, from + 16, 256);
+        for (size_t i = 0; i < 16; i++)
+            v_store(to + 64 + 16 * i, mm_code(from + 16, 8, 0, (int)i / 2, (int)i % 2, masks));
     }
 }
 static void iq4_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {

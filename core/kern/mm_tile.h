@@ -13,13 +13,16 @@
  *     high 2   four vectors [s / 4][h], bits 2 * (s % 4) and the next
  *     low 2    the same four vectors
  *     low 4    eight vectors [s / 2][h], the low nibble for even s, the high one for odd s
- *     low 8    sixteen vectors [s][h]
+ *     low 8    sixteen vectors [s][h]; codes of even columns have their sign bit flipped, so that two codes
+ *              read as one int16 are 256 * odd + (even + 128)
  */
 #ifndef SOTTO_KERN_MM_TILE_H
 #define SOTTO_KERN_MM_TILE_H
 
 #include "base/bytes.h"
 #include "kern/kern_mm.h"
+
+#define MM_EVEN_SIGNS 0x00800080u
 
 enum mm_scales {
     MM_NO_SCALES,
