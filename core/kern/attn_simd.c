@@ -374,12 +374,26 @@ static void gather(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_t
         }
 }
 
-/* Reads a byte of every cache line, many at once in flight: the products that follow take so long over each line
- * that they would wait for one after the other. Returns something that depends on all, for the caller to keep. */
-static uint32_t touch(const uint8_t *p, size_t n) {
+/* Reads a byte of every `step` of n of keys and of values, many at once in flight: the products that follow take so
+ * long over each cache line that they would wait for one after the other. Four places in turn, because one alone would
+ * also wait at every page of memory. Returns something that depends on all, for the caller to keep. */
+static uint32_t touch(const uint8_t *k, const uint8_t *v, size_t n, size_t step) {
+    const uint8_t *k2 = k + n / 2, *v2 = v + n / 2;
     uint32_t sum = 0;
-    for (size_t i = 0; i < n; i += 64) sum += p[i];
+    for (size_t i = 0; i < n / 2; i += step) sum += k[i] + k2[i] + v[i] + v2[i];
     return sum;
+}
+
+/* The same of positions [from, to) of a head's block, and of where the next block is. */
+static uint32_t touch_block(const struct attn *a, uint32_t page, size_t k_head, size_t v_head, uint32_t from,
+                            uint32_t to) {
+    enum { LINE = 64, MEMORY_PAGE = 4096 };
+    size_t k = kv_row_bytes(a->type_k, a->dim_k), v = kv_row_bytes(a->type_v, attn_v_row(a)), both = k < v ? k : v;
+    const uint8_t *k_page = a->k_pages[page], *v_page = a->v_pages[page];
+    uint32_t sum = touch(k_page + k_head + from * k, v_page + v_head + from * v, (to - from) * both, LINE);
+    if (a->n_past <= (page + 1) * KV_PAGE || !a->k_pages[page + 1] || !a->v_pages[page + 1]) return sum;
+    k_page = a->k_pages[page + 1], v_page = a->v_pages[page + 1];
+    return sum + touch(k_page + k_head, v_page + v_head, KV_PAGE * both, MEMORY_PAGE);
 }
 
 /* One block for the up to four heads of one query. False where its numbers do not allow the short way. */
@@ -423,12 +437,8 @@ static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_
         while (seen(a, t0 + r0 / group, base).to == 0) r0 += group; /* the block is ahead of them */
         while (seen(a, t0 + r1 / group - 1, base).from == KV_PAGE) r1 -= group; /* … behind them */
         if (r0 >= r1) continue;
-        if (t1 - t0 == 1) {
-            size_t kb = kv_row_bytes(a->type_k, a->dim_k), vb = kv_row_bytes(a->type_v, attn_v_row(a));
-            uint32_t sum = touch((const uint8_t *)a->k_pages[page] + k_head + from * kb, (to - from) * kb);
-            sum += touch((const uint8_t *)a->v_pages[page] + v_head + from * vb, (to - from) * vb);
-            panel[0] = (float)sum; /* overwritten, or not looked at */
-        }
+        if (t1 - t0 == 1) /* overwritten, or not looked at */
+            panel[0] = (float)touch_block(a, page, k_head, v_head, from, to);
         if (use.k) { /* rows behind `to` are in the page; their scores are not looked at */
             few[rows - 1].scores(scores, q, (const uint8_t *)a->k_pages[page] + k_head, dk, from, to4);
         } else {

@@ -346,6 +346,7 @@ static void bench_all(void) {
         {"smollm2 decode 4096 q8_0", 9, 3, 64, 64, 4096, 1, 0, KV_Q8_0, KV_Q8_0, 0, 0, 0, 0},
         {"smollm2 prefill 256", 9, 3, 64, 64, 256, 256, 0, KV_F16, KV_F16, 0, 0, 0, 0},
         {"smollm2 prefill 256 at 4096", 9, 3, 64, 64, 4096, 256, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+        {"llama 1b decode 4096", 32, 8, 64, 64, 4096, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
         {"gemma decode 128", 4, 1, 256, 256, 128, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
         {"gemma decode 4096", 4, 1, 256, 256, 4096, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
         {"gemma decode window", 4, 1, 256, 256, 4000, 1, 512, KV_F16, KV_F16, 0, 0, 0, 0},
