@@ -11,6 +11,9 @@
  *   --busy            adds rows with one core taken by a spinning process
  *   --json FILE, --svg FILE
  *
+ * SOTTO_BENCH_LLAMA_CPU=haswell (as in the names of its libraries) keeps llama.cpp to its code for that processor, where
+ * the machine has more than WebAssembly can use (AVX-512, VNNI); SOTTO_BENCH_NODE is the Node of sotto-node.
+ *
  * Every engine has a process or a browser of its own; in each round every engine takes its turn, so that a noisy
  * machine hits all alike. Peak memory is the peak resident size of the process that grew most, less what it had before
  * the load (in a browser with the file already fetched as a Blob: the same for both engines).
@@ -21,7 +24,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { drawBench } from './draw.mjs';
-import { chromiumHost, processHost } from './hosts.mjs';
+import { chromiumHost, llamaHost, processHost } from './hosts.mjs';
 import { benchModels } from './models.mjs';
 import { cpuSeconds, residentBytes } from '../processes.mjs';
 import { downloadBytes } from '../../tools/package.mjs';
@@ -33,7 +36,7 @@ export const peers = {
   'sotto-chromium': { engine: 'sotto', host: 'chromium', start: (model) => chromiumHost('sotto', model) },
   'sotto-node': { engine: 'sotto', host: 'node', start: () => processHost('sotto-worker.mjs', process.env.SOTTO_BENCH_NODE) },
   wllama: { engine: 'wllama', host: 'chromium', start: (model) => chromiumHost('wllama', model) },
-  'llama.cpp': { engine: 'llama.cpp', host: 'native', start: () => processHost('llamacpp-worker.mjs') },
+  'llama.cpp': { engine: 'llama.cpp', host: 'native', start: () => llamaHost() },
 };
 
 const units = { pp256: 'tok/s', tg64: 'tok/s', load: 'ms', 'peak-memory': 'bytes', 'cpu-per-token': 's', 'size-gzip': 'bytes' };

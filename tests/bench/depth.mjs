@@ -14,12 +14,12 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { writeRandomModel } from '../../tools/random-model.mjs';
-import { chromiumHost, processHost } from './hosts.mjs';
+import { chromiumHost, llamaHost, processHost } from './hosts.mjs';
 
 const engines = {
   'sotto-node': { start: () => processHost('sotto-worker.mjs', process.env.SOTTO_BENCH_NODE), call: 'decodeAt' },
   'sotto-chromium': { start: (model) => chromiumHost('sotto', model), call: 'decodeAt' },
-  'llama.cpp': { start: () => processHost('llamacpp-worker.mjs'), call: 'decode' },
+  'llama.cpp': { start: () => llamaHost(), call: 'decode' },
 };
 
 /** @param {string[]} args */

@@ -3,10 +3,10 @@
  * processes it consists of, and `close()`. Memory and CPU time are read from outside, from /proc.
  */
 import { spawn } from 'node:child_process';
-import { createReadStream, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { cpSync, createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
-import { extname, join, normalize } from 'node:path';
+import { extname, join, normalize, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { tree } from '../processes.mjs';
@@ -14,9 +14,9 @@ import { tree } from '../processes.mjs';
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = join(here, '..', '..');
 
-/** @param {string} script @param {string} [node] */
+/** @param {string} script of engines/, or a path @param {string} [node] */
 export function processHost(script, node = process.execPath) {
-  const child = spawn(node, [join(here, 'engines', script)], { stdio: ['pipe', 'pipe', 'inherit'], cwd: here });
+  const child = spawn(node, [resolve(here, 'engines', script)], { stdio: ['pipe', 'pipe', 'inherit'], cwd: here });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     pids: () => [child.pid],
@@ -33,6 +33,33 @@ export function processHost(script, node = process.execPath) {
       child.kill();
     },
   };
+}
+
+/** @type {string | undefined} */
+let oneVariant;
+
+/** A copy of llama.cpp's package that has its code for one kind of processor only. @param {string} cpu */
+function withOneVariant(cpu) {
+  if (oneVariant) return oneVariant;
+  const folder = mkdtempSync(join(tmpdir(), 'sotto-llamacpp-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const bins = 'node_modules/@node-llama-cpp/linux-x64/bins/linux-x64';
+  if (!existsSync(join(here, bins, `libggml-cpu-${cpu}.so`))) throw new Error(`llama.cpp has no code for ${cpu}`);
+  const filter = (/** @type {string} */ file) => !file.includes('libggml-cpu-') || file.endsWith(`-${cpu}.so`);
+  const [from, to] = [join(here, 'node_modules'), join(folder, 'node_modules')];
+  mkdirSync(to);
+  for (const name of readdirSync(from)) {
+    if (name.endsWith('node-llama-cpp')) cpSync(join(from, name), join(to, name), { recursive: true, filter });
+    else symlinkSync(join(from, name), join(to, name));
+  }
+  cpSync(join(here, 'engines/llamacpp-worker.mjs'), join(folder, 'llamacpp-worker.mjs'));
+  return (oneVariant = join(folder, 'llamacpp-worker.mjs'));
+}
+
+/** llama.cpp, natively: its best code for this machine, or that for the processor SOTTO_BENCH_LLAMA_CPU names. */
+export function llamaHost() {
+  const cpu = process.env.SOTTO_BENCH_LLAMA_CPU;
+  return processHost(cpu ? withOneVariant(cpu) : 'llamacpp-worker.mjs');
 }
 
 const types = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.html': 'text/html', '.wasm': 'application/wasm', '.json': 'application/json' };
