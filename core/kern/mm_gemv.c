@@ -36,6 +36,20 @@ MM_INLINE void unit_steps(v128 c[2][2], const uint8_t *unit, const uint8_t *x, i
     }
 }
 
+/* A whole unit. Where the second half of its steps is like the first they are a loop: unrolled, one half of the rows
+ * would be multiplied after the other, and the activations of all steps would not stay in registers. */
+MM_INLINE void unit_all(v128 c[2][2], const uint8_t *unit, const uint8_t *x, int low, int high, bool mapped,
+                        v128 table, struct mm_masks masks) {
+    if (high) {
+        unit_steps(c, unit, x, low, high, mapped, table, masks, 0, 8);
+        return;
+    }
+    MM_ROLLED for (int i = 0; i < 2; i++, unit += 16 * low, x += 32) {
+        V_POINTERS(unit, x);
+        unit_steps(c, unit, x, low, 0, mapped, table, masks, 0, 4);
+    }
+}
+
 MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head,
                       int low, int high, int shift, uint32_t mapped) {
     const uint8_t *wide = a + k / 32 * MM_Q8_BYTES;
@@ -44,7 +58,7 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES, wide += MM_Q8_WIDE) {
         v128 c[2][2], d = v_load_splat32(a), dots;
         c[0][0] = c[0][1] = c[1][0] = c[1][1] = v_zero();
-        unit_steps(c, tile + head, wide, low, high, mapped, table, masks, 0, 8);
+        unit_all(c, tile + head, wide, low, high, mapped, table, masks);
         for (int h = 0; h < 2; h++) {
             dots = meet(c[h]);
             if (shift) dots = vi_add(dots, mm_zero_point(a + 8, shift));
@@ -87,7 +101,10 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
             MM_UNROLLED for (int s = 0; s < 8; s += sub, times += 32) {
                 v128 c[2][2];
                 c[0][0] = c[0][1] = c[1][0] = c[1][1] = v_zero();
-                unit_steps(c, unit, wide, low, high, mapped, table, masks, s, s + sub);
+                if (sub == 8)
+                    unit_all(c, unit, wide, low, high, mapped, table, masks);
+                else
+                    unit_steps(c, unit, wide, low, high, mapped, table, masks, s, s + sub);
                 for (int h = 0; h < 2; h++)
                     for (int i = 0; i < 2; i++)
                         total[h][i] = vi_add(

@@ -271,6 +271,17 @@ MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, 
 
 /* ---- one token, straight from the tile ------------------------------------------------------- */
 
+/* Four steps of a unit whose codes have four bits, on top of part[half], pair sums in int16. The body of a loop: with
+ * all steps unrolled one half of the rows is multiplied after the other, and the activations do not stay in registers
+ * in between. */
+MM_INLINE void four_steps(v128 part[2], const uint8_t *w, const uint8_t *q, struct mm_masks masks) {
+    v128 words = v_load(q);
+    MM_UNROLLED for (int i = 0; i < 4; i++) {
+        v128 x = mm_splat(words, i);
+        for (int h = 0; h < 2; h++) part[h] = vh_add(part[h], vh_dot_b(x, mm_code(w, 4, 0, i, h, masks)));
+    }
+}
+
 MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head,
                       int low, int high, int shift, bool mapped, bool wide) {
     struct mm_masks masks = mm_masks(low, high);
@@ -280,22 +291,32 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES) {
         const uint8_t *unit = tile + head;
         v128 c[2], other[2], part[2], d = v_load_splat32(a), s;
-        c[0] = c[1] = shift ? mm_zero_point(a + 8, shift) : v_zero();
-        other[0] = other[1] = v_zero();
-        v128 words[2] = {v_load(a + 12), v_load(a + 28)};
-        MM_UNROLLED for (int i = 0; i < 8; i++) {
-            v128 x = mm_splat(words[i / 4], i % 4);
-            for (int h = 0; h < 2; h++) {
-                v128 code = mm_code(unit, low, high, i, h, masks);
-                if (mapped) code = vb_lookup(table, code);
-                if (wide) { /* two chains, each half as long */
-                    if (i % 2)
-                        other[h] = vi_dot_b(other[h], x, code);
-                    else
-                        c[h] = vi_dot_b(c[h], x, code);
-                } else {
-                    part[h] = i % chunk ? vh_add(part[h], vh_dot_b(x, code)) : vh_dot_b(x, code);
-                    if (i % chunk == chunk - 1) c[h] = vi_add(c[h], vi_pair_sum(part[h]));
+        if (chunk == 8 && !wide) {
+            const uint8_t *w = unit, *q = a + 12;
+            part[0] = part[1] = shift ? vh_shl(v_load_splat32(a + 8), shift - 1) : v_zero(); /* as block16 */
+            MM_ROLLED for (int i = 0; i < 2; i++, w += 64, q += 16) {
+                V_POINTERS(w, q);
+                four_steps(part, w, q, masks);
+            }
+            for (int h = 0; h < 2; h++) c[h] = vi_pair_sum(part[h]);
+        } else {
+            v128 words[2] = {v_load(a + 12), v_load(a + 28)};
+            c[0] = c[1] = shift ? mm_zero_point(a + 8, shift) : v_zero();
+            other[0] = other[1] = v_zero();
+            MM_UNROLLED for (int i = 0; i < 8; i++) {
+                v128 x = mm_splat(words[i / 4], i % 4);
+                for (int h = 0; h < 2; h++) {
+                    v128 code = mm_code(unit, low, high, i, h, masks);
+                    if (mapped) code = vb_lookup(table, code);
+                    if (wide) { /* two chains, each half as long */
+                        if (i % 2)
+                            other[h] = vi_dot_b(other[h], x, code);
+                        else
+                            c[h] = vi_dot_b(c[h], x, code);
+                    } else {
+                        part[h] = i % chunk ? vh_add(part[h], vh_dot_b(x, code)) : vh_dot_b(x, code);
+                        if (i % chunk == chunk - 1) c[h] = vi_add(c[h], vi_pair_sum(part[h]));
+                    }
                 }
             }
         }
