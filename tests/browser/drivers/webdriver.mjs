@@ -34,10 +34,17 @@ export function webDriverBrowser(name, commands) {
     open: commands.navigate,
     reload: commands.refresh,
     async setViewport(width, height) {
-      // The window has bars: enlarge it by what is missing inside.
-      await commands.resize({ width, height });
-      const [w, h] = await evaluate(() => [innerWidth, innerHeight]);
-      await commands.resize({ width: 2 * width - w, height: 2 * height - h });
+      // The window has bars: enlarge it by what is missing inside. It may take its size later than it says, and not
+      // every size is taken.
+      const asked = { width, height };
+      for (let pause = 20; ; pause *= 2) {
+        await commands.resize(asked);
+        await new Promise((resolve) => setTimeout(resolve, pause));
+        const [w, h] = await evaluate(() => [innerWidth, innerHeight]);
+        if ((w === width && h === height) || pause > 1000) return;
+        asked.width += width - w;
+        asked.height += height - h;
+      }
     },
     async screenshot(file) {
       fs.writeFileSync(file, Buffer.from(await commands.photograph(), 'base64'));
