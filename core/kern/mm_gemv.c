@@ -137,7 +137,6 @@ void mm_pairs_q8_0(float *acc, const void *tile_bytes, const void *group, size_t
         const uint8_t *w = tile + 16, *x = split + 4;
         MM_ROLLED for (int i = 0; i < 2; i++, w += 128, x += 32) { /* more at once would not fit the registers */
             V_POINTERS(w, x);
-
             MM_UNROLLED for (int s = 0; s < 4; s++)
                 for (int h = 0; h < 2; h++) {
                     v128 v = v_load(w + 32 * s + 16 * h);

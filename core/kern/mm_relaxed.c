@@ -386,7 +386,7 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
 MM_INLINE void gemv_q8_signs(float *acc, const uint8_t *tile, const uint8_t *a, size_t k,
                              const int8_t *map) {
     const uint8_t *signs = a + k / 32 * MM_Q8_BYTES;
-    struct mm_masks masks = mm_masks(4, 0);
+    struct mm_masks masks = mm_masks(map ? 4 : 8, 0);
     v128 table = map ? v_load(map) : v_zero(), sum[2] = {v_zero(), v_zero()};
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES, signs += MM_Q8_WIDE) {
         v128 c[2][2], d = v_load_splat32(a);

@@ -32,7 +32,8 @@ static const volatile uint32_t mm_mask0f = 0x0f0f0f0f, mm_mask10 = 0x10101010,
                                mm_mask30 = 0x30303030, mm_mask03 = 0x03030303,
                                mm_mask04 = 0x04040404, mm_mask_half = 0x8fffe000,
                                mm_mask_scale = 0x77800000, /* 2^112 */
-                               mm_ones = 0x00010001, mm_mask_even = 0x00ff00ff;
+                               mm_ones = 0x00010001, mm_mask_even = 0x00ff00ff,
+                               mm_even_signs = MM_EVEN_SIGNS;
 
 struct mm_masks {
     v128 low, high, half, scale;
@@ -41,7 +42,10 @@ struct mm_masks {
 MM_INLINE struct mm_masks mm_masks(int low, int high) {
     struct mm_masks m;
     m.low = v_hidden(low == 2 ? &mm_mask03 : &mm_mask0f);
-    m.high = v_hidden(high == 2 ? &mm_mask30 : low == 2 ? &mm_mask04 : &mm_mask10);
+    m.high = v_hidden(high == 2  ? &mm_mask30
+                      : low == 8 ? &mm_even_signs
+                      : low == 2 ? &mm_mask04
+                                 : &mm_mask10);
     m.half = v_hidden(&mm_mask_half);
     m.scale = v_hidden(&mm_mask_scale);
     return m;
@@ -61,7 +65,7 @@ MM_INLINE v128 mm_shift(v128 a, int left) {
 MM_INLINE v128 mm_code(const uint8_t *unit, int low, int high, int s, int h, struct mm_masks m) {
     const uint8_t *p = unit + 32 * high + 16 * h;
     v128 code;
-    if (low == 8) return v_xor(v_load(p + 32 * s), vi_splat(MM_EVEN_SIGNS));
+    if (low == 8) return v_xor(v_load(p + 32 * s), m.high);
     if (low == 4)
         code = v_and(mm_shift(v_load(p + 32 * (s / 2)), -4 * (s % 2)), m.low);
     else
