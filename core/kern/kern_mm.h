@@ -77,11 +77,14 @@ bool mm_interleaved(uint32_t dtype);
  * (d * sum(q)) Q8K:  for each superblock sum += (float)dot(w, q) * (d_w * d), w times the scale of
  * its sub-block; with minimums  sum -= (float)dot(min, sums of q) * (dmin_w * d)
  *
- * Group of Q8, W tokens: for each block [d W][d * sum(q) W][-sum(q) W twice as int16][step 8][W][4] int8;
+ * Group of Q8, W tokens: for each block [d W][d * sum(q) W][W][2] int16 zero points and [step 8][W][4] int8;
  * behind the last block as many bytes again as MM_Q8_WIDE says for what a level wants besides; behind those, of one
  * token at the vector levels, as many as MM_Q8_SPLIT (mm_act.h).
  * Group of Q8K: for each superblock [d W][pair 8][W][2] int16 sums of 16, [pair 4][W][2] int16 sums
- * of 32, [step 64][W][4] int8; then the level's own part.
+ * of 32, [step 64][W][4] int8; behind the last superblock as many bytes as MM_Q8K_WIDE says for what a level wants
+ * besides, and at the vector levels for each superblock [sub-block 16][W][2] int16 zero points.
+ * Zero points are what codes with a zero point of 1 have too much: -sum(q) of columns 4 * i and 4 * i + 1, then of
+ * the others. So a sum in int16 can begin with them, in the lanes of its columns.
  *
  * Panel of the scalar and SIMD128 levels (what a panel of the relaxed level is, mm_relaxed.c says):
  * Q8: for each block d[8], m[8] floats and codes [pair 16][row 8][2] int16;
@@ -93,8 +96,12 @@ enum {
     MM_Q8_WIDE = 64,
     MM_Q8_SPLIT = 4 + 64,
     MM_PANEL32 = 64 + 512,
-    MM_Q8K_BYTES = 4 + 32 + 16 + 256,
+    MM_Q8K_SUMS16 = 4,
+    MM_Q8K_SUMS32 = 4 + 32,
+    MM_Q8K_STEPS = 4 + 32 + 16,
+    MM_Q8K_BYTES = MM_Q8K_STEPS + 256,
     MM_Q8K_WIDE = 512,
+    MM_Q8K_ZERO = 64,
     MM_PANEL256 = 64 + 256 + 4096,
 };
 

@@ -23,6 +23,16 @@ static int32_t lanes_sum(v128 a) {
     return vi_lane(a, 0);
 }
 
+/* Of sums of two columns each: minus that of columns 4 * i and 4 * i + 1 and that of the others, as two int16. */
+static uint32_t zero_point(v128 pairs) {
+    pairs = vh_add(pairs, V_SHUFFLE32(pairs, pairs, 2, 3, 0, 1));
+    pairs = vh_add(pairs, V_SHUFFLE32(pairs, pairs, 1, 0, 3, 2));
+    return (uint32_t)vi_lane(vh_sub(v_zero(), pairs), 0);
+}
+static int32_t sum_of(uint32_t zero_point) {
+    return -(int16_t)(zero_point & 0xffff) - (int16_t)(zero_point >> 16);
+}
+
 /* n / 16 vectors of q; the scale */
 static float quantize(v128 *q, const float *x, size_t n) {
     v128 amax = v_zero(), amax2 = v_zero();
@@ -89,10 +99,10 @@ MM_INLINE void act_q8(uint8_t *to, const float *x, size_t stride, size_t k, size
         for (size_t t = 0; t < width; t++) {
             v128 q[2] = {v_zero(), v_zero()};
             float d = t < live ? quantize(q, x + t * stride + 32 * b, 32) : 0;
-            int32_t sum = lanes_sum(vi_pair_sum(vh_add(vh_pair_sum(q[0]), vh_pair_sum(q[1]))));
+            uint32_t zero = zero_point(vh_add(vh_pair_sum(q[0]), vh_pair_sum(q[1])));
             store_f32(to + 4 * t, d);
-            store_f32(to + 4 * (width + t), d * (float)sum);
-            store_i32(to + 4 * (2 * width + t), (int32_t)((uint32_t)(-sum & 0xffff) * 0x10001u));
+            store_f32(to + 4 * (width + t), d * (float)sum_of(zero));
+            store_i32(to + 4 * (2 * width + t), (int32_t)zero);
             for (size_t i = 0; i < 2; i++) {
                 put_step(to + 12 * width + 16 * width * i, q[i], t, width);
                 if (signs)
@@ -106,19 +116,23 @@ MM_INLINE void act_q8(uint8_t *to, const float *x, size_t stride, size_t k, size
 
 MM_INLINE void act_q8k(uint8_t *to, const float *x, size_t stride, size_t k, size_t width,
                        size_t live) {
-    uint8_t *wide = to + k / 256 * MM_Q8K_BYTES * width;
+    uint8_t *wide = to + k / 256 * MM_Q8K_BYTES * width, *zero_points = wide + k / 256 * MM_Q8K_WIDE * width;
     for (size_t b = 0; b < k / 256; b++, to += MM_Q8K_BYTES * width, wide += MM_Q8K_WIDE * width)
         for (size_t t = 0; t < width; t++) {
             v128 q[16];
-            int32_t sums[17];
-            uint8_t *p = to + 4 * width;
+            int32_t sums[16];
+            uint8_t *p = to + MM_Q8K_SUMS16 * width, *zeros = zero_points + b * MM_Q8K_ZERO * width;
             float d = 0;
             if (t < live)
                 d = quantize(q, x + t * stride + 256 * b, 256);
             else
                 memset(q, 0, sizeof q);
             store_f32(to + 4 * t, d);
-            for (int j = 0; j < 16; j++) sums[j] = lanes_sum(vi_pair_sum(vh_pair_sum(q[j])));
+            for (size_t j = 0; j < 16; j++) {
+                uint32_t zero = zero_point(vh_pair_sum(q[j]));
+                store_i32(zeros + (j * width + t) * 4, (int32_t)zero);
+                sums[j] = sum_of(zero);
+            }
             for (size_t j = 0; j < 8; j++)
                 store_i32(p + (j * width + t) * 4, (int32_t)((uint32_t)(sums[2 * j] & 0xffff) |
                                                              (uint32_t)sums[2 * j + 1] << 16));
@@ -127,7 +141,7 @@ MM_INLINE void act_q8k(uint8_t *to, const float *x, size_t stride, size_t k, siz
                 store_i32(p + (j * width + t) * 4,
                           (int32_t)((uint32_t)((sums[4 * j] + sums[4 * j + 1]) & 0xffff) |
                                     (uint32_t)(sums[4 * j + 2] + sums[4 * j + 3]) << 16));
-            p += 16 * width;
+            p = to + MM_Q8K_STEPS * width;
             for (size_t i = 0; i < 16; i++) {
                 put_step(p + 16 * width * i, q[i], t, width);
                 put_pairs(wide + 32 * width * i, q[i], t, width);

@@ -7,32 +7,31 @@
 #ifdef KERN_SIMD128
 
 /* The codes of a unit: [step 8][row 8][4] bytes. */
-MM_INLINE void put_unit(uint8_t *to, const uint8_t *unit, int low, int high) {
-    struct mm_masks masks = mm_masks(low, high);
+MM_INLINE void put_unit(uint8_t *to, const uint8_t *unit, int bits) {
+    struct mm_masks masks = mm_masks(bits);
     MM_UNROLLED for (int s = 0; s < 8; s++) {
-        for (int h = 0; h < 2; h++)
-            v_store(to + 32 * s + 16 * h, mm_code(unit, low, high, s, h, masks));
+        for (int h = 0; h < 2; h++) v_store(to + 32 * s + 16 * h, mm_code(unit, bits, s, h, masks));
     }
 }
-static void unit_codes(uint8_t *to, const uint8_t *unit, const struct mm_layout *l) {
-    switch (l->low << 4 | l->high) {
-    case 0x20:
-        put_unit(to, unit, 2, 0);
+static void unit_codes(uint8_t *to, const uint8_t *unit, int bits) {
+    switch (bits) {
+    case 2:
+        put_unit(to, unit, 2);
         break;
-    case 0x21:
-        put_unit(to, unit, 2, 1);
+    case 3:
+        put_unit(to, unit, 3);
         break;
-    case 0x40:
-        put_unit(to, unit, 4, 0);
+    case 4:
+        put_unit(to, unit, 4);
         break;
-    case 0x41:
-        put_unit(to, unit, 4, 1);
+    case 5:
+        put_unit(to, unit, 5);
         break;
-    case 0x42:
-        put_unit(to, unit, 4, 2);
+    case 6:
+        put_unit(to, unit, 6);
         break;
     default:
-        put_unit(to, unit, 8, 0);
+        put_unit(to, unit, 8);
         break;
     }
 }
@@ -56,7 +55,7 @@ void mm_f32_decode(uint32_t dtype, void *panel, const void *tile, size_t k) {
     const uint8_t *p = tile;
     size_t q = mm_quarter(k), unit_bytes = mm_unit_bytes(l);
     bool super = l->units == 8, wide = l->scales == MM_SIX || l->scales == MM_SIX_MIN;
-    struct mm_masks masks = mm_masks(8, 0);
+    struct mm_masks masks = mm_masks(8);
     v128 table = l->map ? v_load(l->map) : v_zero(), zero = vb_splat((int8_t)l->zero);
     for (size_t b = 0; b < k / (32u * l->units); b++) {
         v128 d[2], m[2], scale[8], min[8];
@@ -69,7 +68,7 @@ void mm_f32_decode(uint32_t dtype, void *panel, const void *tile, size_t k) {
         p += mm_scale_bytes(l);
         for (size_t u = 0; u < l->units; u++, p += unit_bytes) {
             _Alignas(16) uint8_t codes[256];
-            unit_codes(codes, p, l);
+            unit_codes(codes, p, l->bits);
             for (size_t s = 0; s < 8; s++)
                 for (int h = 0; h < 2; h++) {
                     v128 code = v_load(codes + 32 * s + 16 * h), times = d[h], add = m[h];

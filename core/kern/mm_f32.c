@@ -59,7 +59,7 @@ MM_INLINE v128 column(const uint8_t *tile, int from, int h, struct mm_masks mask
 
 MM_INLINE void gemv(float *acc, const uint8_t *tile, const float *x, size_t k, int from) {
     size_t step = from == FROM_F32 ? 32 : 16;
-    struct mm_masks w = mm_masks(8, 0);
+    struct mm_masks w = mm_masks(8);
     v128 s[8];
     for (int i = 0; i < 8; i++) s[i] = v_zero();
     MM_ROLLED for (size_t i = 0; i + 4 <= k; i += 4, x += 4, tile += 4 * step) {
@@ -81,7 +81,7 @@ MM_INLINE void gemv(float *acc, const uint8_t *tile, const float *x, size_t k, i
 
 MM_INLINE void unpack(float *panel, const uint8_t *tile, size_t k, int from) {
     size_t q = mm_quarter(k), step = from == FROM_F32 ? 32 : 16;
-    struct mm_masks w = mm_masks(8, 0);
+    struct mm_masks w = mm_masks(8);
     for (size_t i = 0; i < 4 * q; i++) {
         float *to = panel + ((i % 4) * q + i / 4) * TILE_ROWS;
         v_store(to, i < k ? column(tile + i * step, from, 0, w) : v_zero());

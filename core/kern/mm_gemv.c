@@ -19,13 +19,13 @@ MM_INLINE v128 meet(const v128 c[2]) {
 
 /* Steps [from, to) of a unit on top of c[half][row pair]; x are the unit's 32 activations as int16.
  */
-MM_INLINE void unit_steps(v128 c[2][2], const uint8_t *unit, const uint8_t *x, int low, int high,
-                          bool mapped, v128 table, struct mm_masks masks, int from, int to) {
+MM_INLINE void unit_steps(v128 c[2][2], const uint8_t *unit, const uint8_t *x, int bits, bool mapped, v128 table,
+                          struct mm_masks masks, int from, int to) {
     MM_UNROLLED for (int s = from; s < to; s++) {
         v128 two = v_load(x + 16 * (s / 2)); /* of which the odd half is not loaded again */
         v128 a = s % 2 ? V_SHUFFLE32(two, two, 2, 3, 2, 3) : V_SHUFFLE32(two, two, 0, 1, 0, 1);
         for (int h = 0; h < 2; h++) {
-            v128 code = mm_code(unit, low, high, s, h, masks);
+            v128 code = mm_code(unit, bits, s, h, masks);
             if (mapped) {
                 code = vb_lookup(table, code);
                 step(c[h], vh_from_b_low(code), vh_from_b_high(code), a);
@@ -36,48 +36,44 @@ MM_INLINE void unit_steps(v128 c[2][2], const uint8_t *unit, const uint8_t *x, i
     }
 }
 
-/* A whole unit. Where the second half of its steps is like the first they are a loop: unrolled, one half of the rows
- * would be multiplied after the other, and the activations of all steps would not stay in registers. */
-MM_INLINE void unit_all(v128 c[2][2], const uint8_t *unit, const uint8_t *x, int low, int high, bool mapped,
-                        v128 table, struct mm_masks masks) {
-    if (high) {
-        unit_steps(c, unit, x, low, high, mapped, table, masks, 0, 8);
-        return;
-    }
-    MM_ROLLED for (int i = 0; i < 2; i++, unit += 16 * low, x += 32) {
+/* A whole unit. Its groups are a loop: unrolled, one half of the rows would be multiplied after the other, and the
+ * activations of all steps would not stay in registers. */
+MM_INLINE void unit_all(v128 c[2][2], const uint8_t *unit, const uint8_t *x, int bits, bool mapped, v128 table,
+                        struct mm_masks masks) {
+    MM_ROLLED for (int i = 0; i < 2; i++, unit += 16 * bits, x += 32) {
         V_POINTERS(unit, x);
-        unit_steps(c, unit, x, low, 0, mapped, table, masks, 0, 4);
+        unit_steps(c, unit, x, bits, mapped, table, masks, 0, 4);
     }
 }
 
 MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head,
-                      int low, int high, int shift, uint32_t mapped) {
+                      int bits, int shift, uint32_t mapped) {
     const uint8_t *wide = a + k / 32 * MM_Q8_BYTES;
-    struct mm_masks masks = mm_masks(low, high);
+    struct mm_masks masks = mm_masks(bits);
     v128 table = mapped ? v_load(mm_layout(mapped)->map) : v_zero(), sum[2] = {v_zero(), v_zero()};
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES, wide += MM_Q8_WIDE) {
         v128 c[2][2], d = v_load_splat32(a), dots;
         c[0][0] = c[0][1] = c[1][0] = c[1][1] = v_zero();
-        unit_all(c, tile + head, wide, low, high, mapped, table, masks);
+        unit_all(c, tile + head, wide, bits, mapped, table, masks);
         for (int h = 0; h < 2; h++) {
             dots = meet(c[h]);
-            if (shift) dots = vi_add(dots, mm_zero_point(a + 8, shift));
+            if (shift >= 0) dots = vi_add(dots, mm_zero_point(a + 8, shift));
             sum[h] =
                 vf_add(sum[h], vf_mul(vf_from_i(dots), vf_mul(mm_head(tile, head, h, masks), d)));
             if (head == 32)
                 sum[h] = vf_add(sum[h],
                                 vf_mul(mm_half(tile + 16 + 8 * h, masks), v_load_splat32(a + 4)));
         }
-        tile += head + 32 * (low + high);
+        tile += head + 32 * bits;
     }
     v_store(acc, sum[0]);
     v_store(acc + 4, sum[1]);
 }
 
 MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head,
-                       int scales, int scale_bytes, int low, int high, int shift, uint32_t mapped) {
-    const uint8_t *wide = a + k / 256 * MM_Q8K_BYTES;
-    struct mm_masks masks = mm_masks(low, high);
+                       int scales, int scale_bytes, int bits, int shift, uint32_t mapped) {
+    const uint8_t *wide = a + k / 256 * MM_Q8K_BYTES, *zero = wide + k / 256 * MM_Q8K_WIDE;
+    struct mm_masks masks = mm_masks(bits);
     int n = scales == MM_SIX_MIN || scales == MM_SIX ? 4 : 8, sub = n == 4 ? 8 : 4;
     bool has_min = head == 32;
     v128 table = mapped ? v_load(mm_layout(mapped)->map) : v_zero(), sum[2] = {v_zero(), v_zero()};
@@ -92,19 +88,20 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
                     v_store(twice + 64 * v + 32 * e + 16 * h, mm_scale_twice(scale[v], e, h));
         for (int h = 0; h < 2; h++) {
             total[h][0] = total[h][1] = least[h] = v_zero();
-            for (int v = 0; v < n && (has_min || shift >= 0); v++)
+            for (int v = 0; v < n && has_min; v++)
                 least[h] =
                     vi_add(least[h], vi_dot_h(mm_scale_pairs(min[v], h),
-                                              v_load_splat32(a + (n == 4 ? 36 : 4) + 4 * v)));
+                                              v_load_splat32(a + (n == 4 ? MM_Q8K_SUMS32 : MM_Q8K_SUMS16) + 4 * v)));
         }
-        MM_ROLLED for (int u = 0; u < 8; u++, unit += 32 * (low + high), wide += 64) {
-            MM_UNROLLED for (int s = 0; s < 8; s += sub, times += 32) {
+        MM_ROLLED for (int u = 0; u < 8; u++, unit += 32 * bits, wide += 64) {
+            MM_UNROLLED for (int s = 0; s < 8; s += sub, times += 32, zero += 4) {
                 v128 c[2][2];
-                c[0][0] = c[0][1] = c[1][0] = c[1][1] = v_zero();
+                c[0][0] = c[0][1] = c[1][0] = c[1][1] =
+                    shift < 0 ? v_zero() : vi_shl(vi_from_h_low(v_load_splat32(zero)), shift);
                 if (sub == 8)
-                    unit_all(c, unit, wide, low, high, mapped, table, masks);
+                    unit_all(c, unit, wide, bits, mapped, table, masks);
                 else
-                    unit_steps(c, unit, wide, low, high, mapped, table, masks, s, s + sub);
+                    unit_steps(c, unit, wide, bits, mapped, table, masks, s, s + sub);
                 for (int h = 0; h < 2; h++)
                     for (int i = 0; i < 2; i++)
                         total[h][i] = vi_add(
@@ -113,7 +110,6 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
         }
         for (int h = 0; h < 2; h++) {
             v128 dots = meet(total[h]);
-            if (shift >= 0) dots = vi_sub(dots, vi_shl(least[h], shift));
             sum[h] = vf_add(sum[h], vf_mul(vf_from_i(dots), vf_mul(mm_half_any(tile + 8 * h), d)));
             if (has_min)
                 sum[h] = vf_sub(
@@ -129,7 +125,7 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
  * v * q_odd + e * (256 * q_even - q_odd) is 256 times what the two contribute, and 32768 * q_even. */
 void mm_pairs_q8_0(float *acc, const void *tile_bytes, const void *group, size_t k) {
     const uint8_t *tile = tile_bytes, *a = group, *split = a + k / 32 * (MM_Q8_BYTES + MM_Q8_WIDE);
-    struct mm_masks masks = mm_masks(8, 0);
+    struct mm_masks masks = mm_masks(8);
     v128 even = v_hidden(&mm_mask_even), sum[2] = {v_zero(), v_zero()};
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES, split += MM_Q8_SPLIT, tile += 16 + 256) {
         v128 c[2], d = v_load_splat32(a);
@@ -151,28 +147,28 @@ void mm_pairs_q8_0(float *acc, const void *tile_bytes, const void *group, size_t
     v_store(acc + 4, sum[1]);
 }
 
-/* shift: the zero point is 1 << shift; without one 0, for superblocks -1. mapped: the type whose
+/* shift: the zero point is 1 << shift, -1 for none. mapped: the type whose
  * codes are looked up, 0 for none. */
-#define GEMV32(name, head, low, high, shift, mapped)                                               \
+#define GEMV32(name, head, bits, shift, mapped)                                               \
     void name(float *acc, const void *tile, const void *group, size_t k) {                         \
-        gemv32(acc, tile, group, k, head, low, high, shift, mapped);                               \
+        gemv32(acc, tile, group, k, head, bits, shift, mapped);                               \
     }
-#define GEMV256(name, head, scales, bytes, low, high, shift, mapped)                               \
+#define GEMV256(name, head, scales, bytes, bits, shift, mapped)                               \
     void name(float *acc, const void *tile, const void *group, size_t k) {                         \
-        gemv256(acc, tile, group, k, head, scales, bytes, low, high, shift, mapped);               \
+        gemv256(acc, tile, group, k, head, scales, bytes, bits, shift, mapped);               \
     }
-GEMV32(mm_pairs_q4_0, 16, 4, 0, 3, 0)
-GEMV32(mm_pairs_q4_1, 32, 4, 0, 0, 0)
-GEMV32(mm_pairs_q5_0, 16, 4, 1, 4, 0)
-GEMV32(mm_pairs_q5_1, 32, 4, 1, 0, 0)
-GEMV32(mm_pairs_iq4_nl, 16, 4, 0, 0, DT_IQ4_NL)
-GEMV32(mm_pairs_mxfp4, 8, 4, 0, 0, DT_MXFP4)
-GEMV256(mm_pairs_q2_k, 32, MM_BYTE16, 128, 2, 0, -1, 0)
-GEMV256(mm_pairs_q3_k, 16, MM_SIX16, 96, 2, 1, 2, 0)
-GEMV256(mm_pairs_q4_k, 32, MM_SIX_MIN, 96, 4, 0, -1, 0)
-GEMV256(mm_pairs_q5_k, 32, MM_SIX_MIN, 96, 4, 1, -1, 0)
-GEMV256(mm_pairs_q6_k, 16, MM_BYTE16, 128, 4, 2, 5, 0)
-GEMV256(mm_pairs_iq4_xs, 16, MM_SIX, 48, 4, 0, -1, DT_IQ4_XS)
-GEMV256(mm_pairs_tq2_0, 16, MM_NO_SCALES, 0, 2, 0, 0, 0)
+GEMV32(mm_pairs_q4_0, 16, 4, 3, 0)
+GEMV32(mm_pairs_q4_1, 32, 4, -1, 0)
+GEMV32(mm_pairs_q5_0, 16, 5, 4, 0)
+GEMV32(mm_pairs_q5_1, 32, 5, -1, 0)
+GEMV32(mm_pairs_iq4_nl, 16, 4, -1, DT_IQ4_NL)
+GEMV32(mm_pairs_mxfp4, 8, 4, -1, DT_MXFP4)
+GEMV256(mm_pairs_q2_k, 32, MM_BYTE16, 128, 2, -1, 0)
+GEMV256(mm_pairs_q3_k, 16, MM_SIX16, 96, 3, 2, 0)
+GEMV256(mm_pairs_q4_k, 32, MM_SIX_MIN, 96, 4, -1, 0)
+GEMV256(mm_pairs_q5_k, 32, MM_SIX_MIN, 96, 5, -1, 0)
+GEMV256(mm_pairs_q6_k, 16, MM_BYTE16, 128, 6, 5, 0)
+GEMV256(mm_pairs_iq4_xs, 16, MM_SIX, 48, 4, -1, DT_IQ4_XS)
+GEMV256(mm_pairs_tq2_0, 16, MM_NO_SCALES, 0, 2, 0, 0)
 
 #endif

@@ -175,13 +175,13 @@ MM_INLINE void gemv(float *acc, const uint8_t *tile, const uint8_t *a, size_t k,
             const uint8_t *p = tile + r * row_bytes;
             d[r] = mm_scale_half(mm_iq_d(dtype, p)) * unit;
             if (dtype == DT_IQ3_XXS || dtype == DT_IQ3_S)
-                dot[r] = iq3(p, a + 52, wide, book, dtype, relaxed);
+                dot[r] = iq3(p, a + MM_Q8K_STEPS, wide, book, dtype, relaxed);
             else if (dtype == DT_IQ1_S || dtype == DT_IQ1_M)
                 dot[r] = iq1(p, wide, book, dtype);
             else if (dtype == DT_TQ1_0)
                 dot[r] = tq1(p, wide, all);
             else
-                dot[r] = iq2(p, a + 52, wide, book, dtype, relaxed);
+                dot[r] = iq2(p, a + MM_Q8K_STEPS, wide, book, dtype, relaxed);
         }
         for (int h = 0; h < 2; h++) {
             v128 *of = dot + 4 * h;

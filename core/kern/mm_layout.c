@@ -8,20 +8,20 @@ static const int8_t iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
 static const int8_t fp4_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 static const struct mm_layout layouts[DT_COUNT] = {
-    [DT_Q4_0] = {.units = 1, .low = 4, .head = 16, .zero = 8},
-    [DT_Q4_1] = {.units = 1, .low = 4, .head = 32, .min = true},
-    [DT_Q5_0] = {.units = 1, .low = 4, .high = 1, .head = 16, .zero = 16},
-    [DT_Q5_1] = {.units = 1, .low = 4, .high = 1, .head = 32, .min = true},
-    [DT_Q8_0] = {.units = 1, .low = 8, .head = 16},
-    [DT_IQ4_NL] = {.units = 1, .low = 4, .head = 16, .map = iq4_values},
-    [DT_MXFP4] = {.units = 1, .low = 4, .head = 8, .map = fp4_values},
-    [DT_Q2_K] = {.units = 8, .low = 2, .head = 32, .scales = MM_BYTE16, .min = true},
-    [DT_Q3_K] = {.units = 8, .low = 2, .high = 1, .head = 16, .scales = MM_SIX16, .zero = 4},
-    [DT_Q4_K] = {.units = 8, .low = 4, .head = 32, .scales = MM_SIX_MIN, .min = true},
-    [DT_Q5_K] = {.units = 8, .low = 4, .high = 1, .head = 32, .scales = MM_SIX_MIN, .min = true},
-    [DT_Q6_K] = {.units = 8, .low = 4, .high = 2, .head = 16, .scales = MM_BYTE16, .zero = 32},
-    [DT_IQ4_XS] = {.units = 8, .low = 4, .head = 16, .scales = MM_SIX, .map = iq4_values},
-    [DT_TQ2_0] = {.units = 8, .low = 2, .head = 16, .zero = 1},
+    [DT_Q4_0] = {.units = 1, .bits = 4, .head = 16, .zero = 8},
+    [DT_Q4_1] = {.units = 1, .bits = 4, .head = 32, .min = true},
+    [DT_Q5_0] = {.units = 1, .bits = 5, .head = 16, .zero = 16},
+    [DT_Q5_1] = {.units = 1, .bits = 5, .head = 32, .min = true},
+    [DT_Q8_0] = {.units = 1, .bits = 8, .head = 16},
+    [DT_IQ4_NL] = {.units = 1, .bits = 4, .head = 16, .map = iq4_values},
+    [DT_MXFP4] = {.units = 1, .bits = 4, .head = 8, .map = fp4_values},
+    [DT_Q2_K] = {.units = 8, .bits = 2, .head = 32, .scales = MM_BYTE16, .min = true},
+    [DT_Q3_K] = {.units = 8, .bits = 3, .head = 16, .scales = MM_SIX16, .zero = 4},
+    [DT_Q4_K] = {.units = 8, .bits = 4, .head = 32, .scales = MM_SIX_MIN, .min = true},
+    [DT_Q5_K] = {.units = 8, .bits = 5, .head = 32, .scales = MM_SIX_MIN, .min = true},
+    [DT_Q6_K] = {.units = 8, .bits = 6, .head = 16, .scales = MM_BYTE16, .zero = 32},
+    [DT_IQ4_XS] = {.units = 8, .bits = 4, .head = 16, .scales = MM_SIX, .map = iq4_values},
+    [DT_TQ2_0] = {.units = 8, .bits = 2, .head = 16, .zero = 1},
 };
 
 const struct mm_layout *mm_layout(uint32_t dtype) {
@@ -43,7 +43,7 @@ size_t mm_group_bytes(enum act_kind kind, size_t k, size_t width) {
     case ACT_Q8:
         return k / 32 * ((MM_Q8_BYTES + MM_Q8_WIDE) * width + (width == 1 ? MM_Q8_SPLIT : 0));
     case ACT_Q8K:
-        return k / 256 * (MM_Q8K_BYTES + MM_Q8K_WIDE) * width;
+        return k / 256 * (MM_Q8K_BYTES + MM_Q8K_WIDE + MM_Q8K_ZERO) * width;
     default:
         return 4 * mm_quarter(k) * sizeof(float) * width;
     }

@@ -338,17 +338,17 @@ static void join(uint32_t dtype, uint8_t *p, const struct mm_block *b) {
 
 /* ---- tiles ----------------------------------------------------------------------------------- */
 
-/* Where value (sub-block s, row r) of a mm_six lies: its nibble's byte and shift, its high bits'
- * likewise. */
 static uint8_t get_six(const uint8_t *six, size_t s, size_t r) {
     size_t v = s / 2, lane = s % 2 * 8 + r;
-    return (uint8_t)((six[v / 2 * 16 + lane] >> 4 * (v % 2) & 15) | (six[32 + lane] >> 2 * v & 3)
-                                                                        << 4);
+    if (v < 3) return six[16 * v + lane] & 63;
+    return (uint8_t)(six[lane] >> 6 | six[16 + lane] >> 6 << 2 | six[32 + lane] >> 6 << 4);
 }
 static void put_six(uint8_t *six, size_t s, size_t r, uint8_t value) {
     size_t v = s / 2, lane = s % 2 * 8 + r; /* the bytes were cleared */
-    six[v / 2 * 16 + lane] |= (uint8_t)((value & 15) << 4 * (v % 2));
-    six[32 + lane] |= (uint8_t)(value >> 4 << 2 * v);
+    if (v < 3)
+        six[16 * v + lane] |= value;
+    else
+        for (size_t i = 0; i < 3; i++) six[16 * i + lane] |= (uint8_t)((value >> 2 * i & 3) << 6);
 }
 
 static void put_scales(const struct mm_layout *l, uint8_t *to, const struct mm_block *b, size_t r) {
@@ -386,48 +386,69 @@ static void get_scales(const struct mm_layout *l, struct mm_block *b, const uint
     }
 }
 
-/* One unit of `LANES` rows; `to` is their place in the first vector. */
-__attribute__((noinline)) static void put_unit(const struct mm_layout *l, uint8_t *to, const words *code) {
-    if (l->high == 1) {
-        words w = W_AND(W_SHR(code[0], l->low), ONES);
-        for (int s = 1; s < 8; s++) w = W_OR(w, W_SHL(W_AND(W_SHR(code[s], l->low), ONES), s));
-        store_words(to, w);
-    } else if (l->high == 2) {
-        for (int u = 0; u < 2; u++) {
-            const words *c = code + 4 * u;
-            words w = W_AND(W_SHR(c[0], l->low), PAIRS);
-            for (int s = 1; s < 4; s++) w = W_OR(w, W_SHL(W_AND(W_SHR(c[s], l->low), PAIRS), 2 * s));
-            store_words(to + 32 * u, w);
+/* A group of four steps of two rows (or two times four), eight words of codes; `to` is their place in the first vector.
+ */
+static void put_group(int bits, uint8_t *to, const words *e) {
+    words v[8];
+    switch (bits) {
+    case 2:
+        for (int i = 0; i < 2; i++)
+            v[i] = W_OR(W_OR(e[i], W_SHL(e[i + 2], 2)), W_OR(W_SHL(e[i + 4], 4), W_SHL(e[i + 6], 6)));
+        break;
+    case 3:
+        for (int i = 0; i < 3; i++) v[i] = W_OR(e[2 * i], W_SHL(e[2 * i + 1], 3));
+        for (int i = 0; i < 2; i++) {
+            v[2 * i] = W_OR(v[2 * i], W_SHL(W_AND(e[6 + i], PAIRS), 6));
+            v[1] = W_OR(v[1], W_SHL(W_AND(W_SHR(e[6 + i], 2), ONES), 7 - i));
         }
+        break;
+    case 4:
+        for (int i = 0; i < 4; i++) v[i] = W_OR(e[i + i / 2 * 2], W_SHL(e[i + i / 2 * 2 + 2], 4));
+        break;
+    case 5:
+        for (int i = 0; i < 5; i++)
+            v[i] = W_OR(e[i], W_SHL(i % 2 ? W_AND(W_SHR(e[7], 3 + i / 2), ONES) : W_AND(e[5 + i / 2], 7 * ONES), 5));
+        for (int i = 1; i < 5; i += 2) v[i] = W_OR(v[i], W_SHL(W_AND(W_SHR(e[5 + i / 2], 3), PAIRS), 6));
+        break;
+    case 6:
+        for (int i = 0; i < 6; i++) v[i] = W_OR(e[i], W_SHL(W_AND(W_SHR(e[6 + i % 2], i / 2 * 2), PAIRS), 6));
+        break;
+    default:
+        for (int i = 0; i < 8; i++) v[i] = W_XOR(e[i], MM_EVEN_SIGNS);
     }
-    to += 32 * l->high;
-    if (l->low == 2)
-        for (int u = 0; u < 2; u++) {
-            const words *c = code + 4 * u;
-            words w = W_AND(c[0], PAIRS);
-            for (int s = 1; s < 4; s++) w = W_OR(w, W_SHL(W_AND(c[s], PAIRS), 2 * s));
-            store_words(to + 32 * u, w);
-        }
-    else if (l->low == 4)
-        for (int g = 0; g < 4; g++)
-            store_words(to + 32 * g, W_OR(W_AND(code[2 * g], NIBBLES),
-                                          W_SHL(W_AND(code[2 * g + 1], NIBBLES), 4)));
-    else
-        for (int s = 0; s < 8; s++) store_words(to + 32 * s, W_XOR(code[s], MM_EVEN_SIGNS));
+    for (int i = 0; i < bits; i++) store_words(to + 16 * i, v[i]);
 }
 
-static void get_unit(const struct mm_layout *l, uint32_t *code, const uint8_t *from, size_t row) {
-    const uint8_t *high = from + row / 4 * 16 + row % 4 * 4, *low = high + 32 * l->high;
+/* Bits [from, from + n) of four codes, moved to bit `to` of each. */
+static uint32_t piece(uint32_t v, int from, int n, int to) {
+    return (v >> from & ONES * ((1u << n) - 1)) << to;
+}
+/* Code e of a group. */
+static uint32_t get_code(int bits, const uint32_t *v, int e) {
+    switch (bits) {
+    case 2:
+        return piece(v[e % 2], e / 2 * 2, 2, 0);
+    case 3:
+        if (e < 6) return piece(v[e / 2], e % 2 * 3, 3, 0);
+        return piece(v[e % 2 * 2], 6, 2, 0) | piece(v[1], 13 - e, 1, 2);
+    case 4:
+        return piece(v[e % 2 + e / 4 * 2], e / 2 % 2 * 4, 4, 0);
+    case 5:
+        if (e < 5) return piece(v[e], 0, 5, 0);
+        if (e < 7) return piece(v[2 * (e - 5)], 5, 3, 0) | piece(v[2 * (e - 5) + 1], 6, 2, 3);
+        return piece(v[4], 5, 3, 0) | piece(v[1], 5, 1, 3) | piece(v[3], 5, 1, 4);
+    case 6:
+        if (e < 6) return piece(v[e], 0, 6, 0);
+        return piece(v[e % 2], 6, 2, 0) | piece(v[e % 2 + 2], 6, 2, 2) | piece(v[e % 2 + 4], 6, 2, 4);
+    default:
+        return v[e] ^ MM_EVEN_SIGNS;
+    }
+}
+static void get_unit(int bits, uint32_t *code, const uint8_t *unit, size_t row) {
     for (int s = 0; s < 8; s++) {
-        if (l->low == 2)
-            code[s] = load_u32(low + 32 * (s / 4)) >> 2 * (s % 4) & PAIRS;
-        else if (l->low == 4)
-            code[s] = load_u32(low + 32 * (s / 2)) >> 4 * (s % 2) & NIBBLES;
-        else
-            code[s] = load_u32(low + 32 * s) ^ MM_EVEN_SIGNS;
-        if (l->high == 1) code[s] |= (load_u32(high) >> s & ONES) << l->low;
-        if (l->high == 2)
-            code[s] |= (load_u32(high + 32 * (s / 4)) >> 2 * (s % 4) & PAIRS) << l->low;
+        uint32_t v[8];
+        for (int i = 0; i < bits; i++) v[i] = load_u32(unit + 16 * (s / 4 * bits + i) + row % 4 * 4);
+        code[s] = get_code(bits, v, s % 4 * 2 + (int)row / 4);
     }
 }
 
@@ -440,14 +461,14 @@ void mm_get_block(uint32_t dtype, struct mm_block *b, const void *tile_block, si
     get_scales(l, b, p, row);
     p += mm_scale_bytes(l);
     for (size_t u = 0; u < l->units; u++)
-        get_unit(l, b->code + 8 * u, p + u * mm_unit_bytes(l), row);
+        get_unit(l->bits, b->code + 8 * u, p + u * mm_unit_bytes(l), row);
 }
 
 /* The blocks of eight rows, `stride` bytes apart, to a tile block. */
 static void put_block(uint32_t dtype, uint8_t *to, const uint8_t *from, size_t stride) {
     const struct mm_layout *l = mm_layout(dtype);
     size_t scales = mm_scale_bytes(l);
-    words code[64];
+    words code[2][64];
     memset(to + l->head, 0, scales);
     for (size_t r = 0; r < TILE_ROWS; r++) {
         struct mm_block b;
@@ -460,10 +481,13 @@ static void put_block(uint32_t dtype, uint8_t *to, const uint8_t *from, size_t s
         put_scales(l, to + l->head, &b, r);
     }
     to += l->head + scales;
-    for (size_t r = 0; r < TILE_ROWS; r += LANES) {
-        split_codes(dtype, code, from + r * stride, stride);
-        for (size_t u = 0; u < l->units; u++)
-            put_unit(l, to + u * mm_unit_bytes(l) + 4 * r, code + 8 * u);
+    for (size_t r = 0; r < 4; r += LANES) {
+        for (size_t h = 0; h < 2; h++) split_codes(dtype, code[h], from + (r + 4 * h) * stride, stride);
+        for (size_t g = 0; g < 2u * l->units; g++) {
+            words e[8];
+            for (size_t i = 0; i < 8; i++) e[i] = code[i % 2][4 * g + i / 2];
+            put_group(l->bits, to + 16 * l->bits * g + 4 * r, e);
+        }
     }
 }
 

@@ -36,6 +36,38 @@ MM_INLINE v128 vi_dot_b(v128 sum, v128 a, v128 b) {
 #ifdef KERN_RELAXED128
 /* [0] adds in int16, [1] in int32 */
 extern const struct kern_mm_table kern_mm_relaxed[2];
+/* Of so many steps, those whose pair sums fit int16 together. With a zero point of 1 << shift they end within
+ * 127 * 2 * (1 << shift) a step, whatever they wrap to on the way; without (-1) a step adds up to 2 * 127 * (2^bits - 1).
+ */
+static inline int mm_fits(int bits, int shift, int steps) {
+    int fits = 128 >> (shift >= 0 ? shift : bits);
+    return fits < steps ? fits : steps;
+}
+
+/* What the kernels of a type are made of: name, bytes of head, bits, shift (the zero point is 1 << shift, -1 for none),
+ * mapped (codes go through the table of MXFP4, which makes them 4 .. 28, with a zero point of 16), wide. */
+#define MM_BOTH(X, name, ...) X(name, __VA_ARGS__, false) X(name##_wide, __VA_ARGS__, true)
+#define MM_RELAXED32(X)                    \
+    MM_BOTH(X, q4_0, 16, 4, 3, false)      \
+    MM_BOTH(X, q4_1, 32, 4, -1, false)     \
+    MM_BOTH(X, q5_0, 16, 5, 4, false)      \
+    MM_BOTH(X, q5_1, 32, 5, -1, false)     \
+    MM_BOTH(X, mxfp4, 8, 4, 4, true)
+/* name, bytes of head, scales and their bytes, bits, shift (-1: minimums) */
+#define MM_RELAXED256(X)                   \
+    X(q2_k, 32, MM_BYTE16, 128, 2, -1)     \
+    X(q3_k, 16, MM_SIX16, 96, 3, 2)        \
+    X(q4_k, 32, MM_SIX_MIN, 96, 4, -1)     \
+    X(q5_k, 32, MM_SIX_MIN, 96, 5, -1)     \
+    X(q6_k, 16, MM_BYTE16, 128, 6, 5)      \
+    X(tq2_0, 16, MM_NO_SCALES, 0, 2, 0)
+
+/* mm_relaxed_gemv.c */
+#define MM_DECLARE_GEMV(name, ...) mm_dot mm_bytes_##name;
+MM_RELAXED32(MM_DECLARE_GEMV)
+MM_RELAXED256(MM_DECLARE_GEMV)
+mm_dot mm_signs_q8_0, mm_signs_iq4_nl;
+
 /* True when both dots give the right sums here (an early implementation doubled them). */
 bool mm_relaxed_works(void);
 #endif

@@ -43,9 +43,6 @@ static void f32_dot4(float *acc, const void *panel, const void *group, size_t k)
 static void store_f32(void *p, float v) {
     memcpy(p, &v, 4);
 }
-static void store_i32(void *p, int32_t v) {
-    memcpy(p, &v, 4);
-}
 static void store_i16(void *p, int16_t v) {
     memcpy(p, &v, 2);
 }
@@ -77,12 +74,12 @@ static void act_q8(void *group, const float *x, size_t stride, size_t k, size_t 
     for (size_t b = 0; b < k / 32; b++, to += MM_Q8_BYTES * width)
         for (size_t t = 0; t < width; t++) {
             int8_t q[32] = {0};
-            int32_t sum = 0;
+            int sums[2] = {0, 0};
             float d = t < live ? quantize(q, x + t * stride + 32 * b, 32) : 0;
-            for (size_t i = 0; i < 32; i++) sum += q[i];
+            for (size_t i = 0; i < 32; i++) sums[i / 2 % 2] += q[i];
             store_f32(to + 4 * t, d);
-            store_f32(to + 4 * (width + t), d * (float)sum);
-            store_i32(to + 4 * (2 * width + t), (int32_t)((uint32_t)(-sum & 0xffff) * 0x10001u));
+            store_f32(to + 4 * (width + t), d * (float)(sums[0] + sums[1]));
+            for (size_t i = 0; i < 2; i++) store_i16(to + 4 * (2 * width + t) + 2 * i, (int16_t)-sums[i]);
             for (size_t s = 0; s < 8; s++)
                 memcpy(to + 12 * width + (s * width + t) * 4, q + 4 * s, 4);
         }
@@ -122,7 +119,7 @@ static float scale_of(uint32_t dtype, uint16_t d) {
 
 SMALL static int code_of(const struct mm_layout *l, const struct mm_block *b, size_t i) {
     uint8_t code = (uint8_t)(b->code[i / 4] >> 8 * (i % 4));
-    return l->low == 8 ? (int8_t)code : l->map ? l->map[code] : code - l->zero;
+    return l->bits == 8 ? (int8_t)code : l->map ? l->map[code] : code - l->zero;
 }
 
 SMALL static int scale_at(const struct mm_layout *l, const struct mm_block *b, size_t sub) {
@@ -232,8 +229,8 @@ SMALL static void dot256(float *acc, const char *panel, const char *group, size_
             const char *w = panel, *a = group;
             float sum = 0;
             for (size_t b = 0; b < k / 256; b++, w += MM_PANEL256, a += MM_Q8K_BYTES * width) {
-                const char *sums = a + (n_min == 8 ? 36 : 4) * width;
-                int32_t dot = dot_codes(w + 320, a + 52 * width, 256, width, r, t), least = 0;
+                const char *sums = a + (n_min == 8 ? MM_Q8K_SUMS32 : MM_Q8K_SUMS16) * width;
+                int32_t dot = dot_codes(w + 320, a + MM_Q8K_STEPS * width, 256, width, r, t), least = 0;
                 float d = load_f32(a + 4 * t);
                 sum += (float)dot * (load_f32(w + 4 * r) * d);
                 for (size_t j = 0; j < n_min; j++)

@@ -25,9 +25,8 @@ MM_INLINE v128 value(v128 code, int zero, bool mapped, v128 map) {
     return zero ? vb_sub(code, vb_splat((int8_t)zero)) : code;
 }
 
-MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, int low, int high,
-                        int zero, const int8_t *map) {
-    struct mm_masks masks = mm_masks(low, high);
+MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, int bits, int zero, const int8_t *map) {
+    struct mm_masks masks = mm_masks(bits);
     v128 table = map ? v_load(map) : v_zero();
     MM_ROLLED for (size_t b = 0; b < k / 32; b++, to += MM_PANEL32) {
         for (int h = 0; h < 2; h++) {
@@ -37,22 +36,22 @@ MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, in
         tile += head;
         MM_UNROLLED for (int s = 0; s < 8; s++) {
             for (int h = 0; h < 2; h++) {
-                v128 code = value(mm_code(tile, low, high, s, h, masks), zero, map, table);
+                v128 code = value(mm_code(tile, bits, s, h, masks), zero, map, table);
                 put_codes(to + 64 + 64 * s + 16 * h, vh_from_b_low(code), vh_from_b_high(code));
             }
         }
-        tile += 32 * (low + high);
+        tile += 32 * bits;
     }
 }
 
-MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, int scales, int low,
-                         int high, int zero, const int8_t *map) {
+MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, int scales, int bits,
+                         int zero, const int8_t *map) {
     static const struct mm_layout of[] = {[MM_NO_SCALES] = {.scales = MM_NO_SCALES},
                                           [MM_SIX] = {.scales = MM_SIX},
                                           [MM_SIX_MIN] = {.scales = MM_SIX_MIN},
                                           [MM_SIX16] = {.scales = MM_SIX16},
                                           [MM_BYTE16] = {.scales = MM_BYTE16}};
-    struct mm_masks masks = mm_masks(low, high);
+    struct mm_masks masks = mm_masks(bits);
     v128 table = map ? v_load(map) : v_zero();
     bool has_min = head == 32, wide = scales == MM_SIX || scales == MM_SIX_MIN;
     MM_ROLLED for (size_t b = 0; b < k / 256; b++, to += MM_PANEL256) {
@@ -72,7 +71,7 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
         MM_ROLLED for (int u = 0; u < 8; u++) {
             MM_UNROLLED for (int s = 0; s < 8; s++) {
                 for (int h = 0; h < 2; h++) {
-                    v128 code = value(mm_code(tile, low, high, s, h, masks), zero, map, table);
+                    v128 code = value(mm_code(tile, bits, s, h, masks), zero, map, table);
                     v128 a = vh_from_b_low(code), c = vh_from_b_high(code);
                     uint8_t *at = to + 320 + 512 * u + 64 * s + 16 * h;
                     v128 times = twice[wide ? u : 2 * u + s / 4][h];
@@ -80,7 +79,7 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
                     v_store(at + 32, vh_mul(V_SHUFFLE32(a, c, 1, 3, 5, 7), times));
                 }
             }
-            tile += 32 * (low + high);
+            tile += 32 * bits;
         }
     }
 }
@@ -89,47 +88,47 @@ void mm_pairs_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {
     const int8_t *map = mm_layout(dtype)->map;
     switch (dtype) {
     case DT_Q8_0:
-        unpack32(panel, tile, k, 16, 8, 0, 0, NULL);
+        unpack32(panel, tile, k, 16, 8, 0, NULL);
         break;
     case DT_IQ4_NL:
-        unpack32(panel, tile, k, 16, 4, 0, 0, map);
+        unpack32(panel, tile, k, 16, 4, 0, map);
         break;
     case DT_IQ4_XS:
-        unpack256(panel, tile, k, 16, MM_SIX, 4, 0, 0, map);
+        unpack256(panel, tile, k, 16, MM_SIX, 4, 0, map);
         break;
 #ifndef MM_ONLY_SIGNED
     case DT_Q4_0:
-        unpack32(panel, tile, k, 16, 4, 0, 8, NULL);
+        unpack32(panel, tile, k, 16, 4, 8, NULL);
         break;
     case DT_Q4_1:
-        unpack32(panel, tile, k, 32, 4, 0, 0, NULL);
+        unpack32(panel, tile, k, 32, 4, 0, NULL);
         break;
     case DT_Q5_0:
-        unpack32(panel, tile, k, 16, 4, 1, 16, NULL);
+        unpack32(panel, tile, k, 16, 5, 16, NULL);
         break;
     case DT_Q5_1:
-        unpack32(panel, tile, k, 32, 4, 1, 0, NULL);
+        unpack32(panel, tile, k, 32, 5, 0, NULL);
         break;
     case DT_MXFP4:
-        unpack32(panel, tile, k, 8, 4, 0, 0, map);
+        unpack32(panel, tile, k, 8, 4, 0, map);
         break;
     case DT_Q2_K:
-        unpack256(panel, tile, k, 32, MM_BYTE16, 2, 0, 0, NULL);
+        unpack256(panel, tile, k, 32, MM_BYTE16, 2, 0, NULL);
         break;
     case DT_Q3_K:
-        unpack256(panel, tile, k, 16, MM_SIX16, 2, 1, 4, NULL);
+        unpack256(panel, tile, k, 16, MM_SIX16, 3, 4, NULL);
         break;
     case DT_Q4_K:
-        unpack256(panel, tile, k, 32, MM_SIX_MIN, 4, 0, 0, NULL);
+        unpack256(panel, tile, k, 32, MM_SIX_MIN, 4, 0, NULL);
         break;
     case DT_Q5_K:
-        unpack256(panel, tile, k, 32, MM_SIX_MIN, 4, 1, 0, NULL);
+        unpack256(panel, tile, k, 32, MM_SIX_MIN, 5, 0, NULL);
         break;
     case DT_Q6_K:
-        unpack256(panel, tile, k, 16, MM_BYTE16, 4, 2, 32, NULL);
+        unpack256(panel, tile, k, 16, MM_BYTE16, 6, 32, NULL);
         break;
     case DT_TQ2_0:
-        unpack256(panel, tile, k, 16, MM_NO_SCALES, 2, 0, 1, NULL);
+        unpack256(panel, tile, k, 16, MM_NO_SCALES, 2, 1, NULL);
         break;
 #endif
     }
@@ -211,7 +210,7 @@ MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, 
             sum[2 * t + 1] = vf_add(sum[2 * t + 1], vf_mul(vf_from_i(c[2 * t + 1]), vf_mul(hi, d)));
         }
         if (n_min) {
-            const uint8_t *sums = a + (n_min == 8 ? 36 : 4) * width;
+            const uint8_t *sums = a + (n_min == 8 ? MM_Q8K_SUMS32 : MM_Q8K_SUMS16) * width;
             if (width == 1)
                 steps1(c, w + 64, sums, n_min / 2);
             else

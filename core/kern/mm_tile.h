@@ -2,19 +2,24 @@
  *
  * A tile is a sequence of tile blocks, each with the bytes of one file block of each of its 8 rows:
  *
- *     head     d of rows 0..7 (half-floats; MXFP4: bytes), then m (the minimum or its scale)
- * likewise scales   of sub-blocks, see enum mm_scales units    of 32 columns each (1 or 8 of them):
- * first the planes of high bits, then those of low bits
+ *     head     d of rows 0..7 (half-floats; MXFP4: bytes), then m (the minimum or its scale) likewise
+ *     scales   of sub-blocks, see enum mm_scales
+ *     units    of 32 columns each (1 or 8 of them)
  *
- * Everything in a unit is made of vectors of 16 bytes: lane 4 * r + j belongs to row 4 * h + r and
- * column 4 * s + j of the unit ("step" s, "half" h):
+ * Lane 4 * r + j of a vector belongs to row 4 * h + r and column 4 * s + j of the unit ("half" h, "step" s). A unit of
+ * codes of n bits is two groups of four steps, each of n vectors. Of a group's eight codes, e = 2 * (s % 4) + h, a
+ * vector V[i] of 16 bytes has, from bit 0 up:
  *
- *     high 1   two vectors [h], bit s of a lane is that of step s
- *     high 2   four vectors [s / 4][h], bits 2 * (s % 4) and the next
- *     low 2    the same four vectors
- *     low 4    eight vectors [s / 2][h], the low nibble for even s, the high one for odd s
- *     low 8    sixteen vectors [s][h]; codes of even columns have their sign bit flipped, so that two codes
- *              read as one int16 are 256 * odd + (even + 128)
+ *     2 bits   e = i, i + 2, i + 4, i + 6
+ *     3 bits   e = 2i, 2i + 1; V[0] and V[2] bits 0..1 of 6 and of 7, V[1] bit 2 of 7, bit 2 of 6
+ *     4 bits   e = i + i / 2 * 2 and two further on
+ *     5 bits   e = i; V[0], V[2], V[4] bits 0..2 of 5, of 6, of 7; V[1] bit 3 of 7, bits 3..4 of 5; V[3] bit 4 of 7,
+ *              bits 3..4 of 6
+ *     6 bits   e = i, two bits of 6 + i % 2 (from bit 2 * (i / 2))
+ *     8 bits   e = i; codes of even columns have their sign bit flipped, so that two codes read as one int16 are
+ *              256 * odd + (even + 128)
+ *
+ * So most codes cost a mask, or a shift and a mask; what is left over in their bytes makes up the others.
  */
 #ifndef SOTTO_KERN_MM_TILE_H
 #define SOTTO_KERN_MM_TILE_H
@@ -34,7 +39,7 @@ enum mm_scales {
 
 struct mm_layout {
     uint8_t units;     /* of 32 columns in a block; 0: the type is not interleaved this way */
-    uint8_t low, high; /* bits of a code */
+    uint8_t bits;      /* of a code */
     uint8_t head;      /* bytes of head: 8, 16 or 32 */
     uint8_t scales;    /* enum mm_scales */
     uint8_t zero;      /* what is subtracted from a code */
@@ -45,9 +50,8 @@ struct mm_layout {
 /* NULL for a type without such a layout. */
 const struct mm_layout *mm_layout(uint32_t dtype);
 
-/* 64 values of 6 bits, [sub-block 8][row 8], in 48 bytes: with S_v the 16 values from 16 * v on,
- * first the vectors of nibbles S_0 | S_1 << 4 and S_2 | S_3 << 4, then one of S_0 >> 4 | S_1 >> 4
- * << 2 | … << 6. */
+/* 64 values of 6 bits, [sub-block 8][row 8], in 48 bytes: with S_v the 16 values from 16 * v on, vector i of three is
+ * S_i and two bits of S_3 (from bit 2 * i). */
 enum { MM_SIX_BYTES = 48 };
 
 /* One block of one row, taken apart. */
@@ -62,7 +66,7 @@ static inline size_t mm_scale_bytes(const struct mm_layout *l) {
     return bytes[l->scales];
 }
 static inline size_t mm_unit_bytes(const struct mm_layout *l) {
-    return 32u * (l->low + l->high);
+    return 32u * l->bits;
 }
 
 /* Half-floats of scales; infinities are 65536 and up (a model has none, and it saves the vector

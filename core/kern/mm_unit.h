@@ -27,54 +27,64 @@ MM_INLINE v128 mm_splat(v128 words, int i) {
                     : V_SHUFFLE32(words, words, 3, 3, 3, 3);
 }
 
-/* Masks as words in memory: see v_hidden. */
-static const volatile uint32_t mm_mask0f = 0x0f0f0f0f, mm_mask10 = 0x10101010,
-                               mm_mask30 = 0x30303030, mm_mask03 = 0x03030303,
-                               mm_mask04 = 0x04040404, mm_mask_half = 0x8fffe000,
-                               mm_mask_scale = 0x77800000, /* 2^112 */
-                               mm_ones = 0x00010001, mm_mask_even = 0x00ff00ff,
-                               mm_even_signs = MM_EVEN_SIGNS;
+/* Masks as words in memory: see v_hidden. Of 3, 5 and 6 bits also what the pieces of a code that lies in several
+ * vectors want. */
+static const volatile uint32_t mm_mask_low[9] = {[2] = 0x03030303, [3] = 0x07070707, [4] = 0x0f0f0f0f,
+                                                 [5] = 0x1f1f1f1f, [6] = 0x3f3f3f3f, [8] = MM_EVEN_SIGNS},
+                               mm_mask_top[9] = {[3] = 0x03030303, [5] = 0x18181818},
+                               mm_mask_rest[9] = {[3] = 0x04040404, [5] = 0x20202020},
+                               mm_mask_half = 0x8fffe000, mm_mask_scale = 0x77800000, /* 2^112 */
+                               mm_ones = 0x00010001, mm_mask_even = 0x00ff00ff;
 
 struct mm_masks {
-    v128 low, high, half, scale;
+    v128 low, top, rest, half, scale;
 };
 
-MM_INLINE struct mm_masks mm_masks(int low, int high) {
+MM_INLINE struct mm_masks mm_masks(int bits) {
     struct mm_masks m;
-    m.low = v_hidden(low == 2 ? &mm_mask03 : &mm_mask0f);
-    m.high = v_hidden(high == 2  ? &mm_mask30
-                      : low == 8 ? &mm_even_signs
-                      : low == 2 ? &mm_mask04
-                                 : &mm_mask10);
+    m.low = v_hidden(&mm_mask_low[bits]);
+    m.top = v_hidden(&mm_mask_top[bits]);
+    m.rest = v_hidden(&mm_mask_rest[bits]);
     m.half = v_hidden(&mm_mask_half);
     m.scale = v_hidden(&mm_mask_scale);
     return m;
 }
 
-/* -sum(q) of a block times 2^shift as int32, from where a group keeps it twice as int16 (kern_mm.h) */
-MM_INLINE v128 mm_zero_point(const uint8_t *sum, int shift) {
-    return vi_shl(vi_pair_sum(v_load_splat32(sum)), shift - 1);
+/* -sum(q) of a block times 2^shift as int32, from where a group keeps it in two parts (kern_mm.h) */
+MM_INLINE v128 mm_zero_point(const uint8_t *sums, int shift) {
+    return vi_shl(vi_pair_sum(v_load_splat32(sums)), shift);
 }
 
-/* Shifts by a constant of either sign; bits that cross a byte are masked out by the caller. */
-MM_INLINE v128 mm_shift(v128 a, int left) {
-    return left > 0 ? vh_shl(a, left) : left < 0 ? vh_shr_u(a, -left) : a;
-}
-
-/* The codes of step s, half h. */
-MM_INLINE v128 mm_code(const uint8_t *unit, int low, int high, int s, int h, struct mm_masks m) {
-    const uint8_t *p = unit + 32 * high + 16 * h;
-    v128 code;
-    if (low == 8) return v_xor(v_load(p + 32 * s), m.high);
-    if (low == 4)
-        code = v_and(mm_shift(v_load(p + 32 * (s / 2)), -4 * (s % 2)), m.low);
-    else
-        code = v_and(mm_shift(v_load(p + 32 * (s / 4)), -2 * (s % 4)), m.low);
-    if (high == 1) code = v_or(code, v_and(mm_shift(v_load(unit + 16 * h), low - s), m.high));
-    if (high == 2)
-        code = v_or(
-            code, v_and(mm_shift(v_load(unit + 32 * (s / 4) + 16 * h), low - 2 * (s % 4)), m.high));
-    return code;
+/* The codes of step s, half h (mm_tile.h). Pieces that are shifted without a mask have nothing below them. */
+MM_INLINE v128 mm_code(const uint8_t *unit, int bits, int s, int h, struct mm_masks m) {
+    const uint8_t *v = unit + 16 * bits * (s / 4);
+    int e = 2 * (s % 4) + h;
+    switch (bits) {
+    case 2:
+        return v_and(vh_shr_u(v_load(v + 16 * h), 2 * (s % 4)), m.low);
+    case 4:
+        v += 16 * h;
+        return v_and(vh_shr_u(v_load(v + 32 * (e / 4)), e & 2 ? 4 : 0), m.low);
+    case 8:
+        return v_xor(v_load(v + 16 * e), m.low);
+    case 3:
+        if (e < 6) return v_and(vh_shr_u(v_load(v + 16 * (e / 2)), 3 * (e % 2)), m.low);
+        return v_or(v_and(vh_shr_u(v_load(v + 32 * (e % 2)), 6), m.top),
+                    v_and(vh_shr_u(v_load(v + 16), 11 - e), m.rest));
+    case 5:
+        if (e < 5) return v_and(v_load(v + 16 * e), m.low);
+        if (e < 7) {
+            v += e == 6 ? 32 : 0;
+            return v_or(vh_shr_u(v_andnot(v_load(v), m.low), 5), v_and(vh_shr_u(v_load(v + 16), 3), m.top));
+        }
+        v128 above = v_or(vh_shr_u(v_and(v_load(v + 16), m.rest), 1), v_and(v_load(v + 48), m.rest));
+        return v_or(vh_shr_u(v_andnot(v_load(v + 64), m.low), 5), vh_shr_u(above, 1));
+    default:
+        if (e < 6) return v_and(v_load(v + 16 * e), m.low);
+        v128 piece[3];
+        for (int i = 0; i < 3; i++) piece[i] = vh_shr_u(v_andnot(v_load(v + 32 * i + 16 * h), m.low), 6 - 2 * i);
+        return v_or(v_or(piece[0], piece[1]), piece[2]);
+    }
 }
 
 /* Four half-floats to floats, infinities to 65536 and up (a model has none). Slow where they are
@@ -82,13 +92,13 @@ MM_INLINE v128 mm_code(const uint8_t *unit, int low, int high, int s, int h, str
 MM_INLINE v128 mm_half(const uint8_t *p, struct mm_masks m) {
     return vf_mul(v_and(vi_shl(vi_load16x4_s(p), 13), m.half), m.scale);
 }
-/* The same without touching subnormal floats: super-scales often are subnormal halves. */
+/* The same without touching subnormal floats: super-scales often are subnormal halves. Read as if they were normal these
+ * are 2^-15 + x / 2 where x is meant, which is as much too much as they are below 2^-14. */
 MM_INLINE v128 mm_half_any(const uint8_t *p) {
-    v128 h = vi_load16x4_u(p), x = v_and(h, vi_splat(0x7fff));
-    v128 normal = vi_add(vi_shl(x, 13), vi_splat(0x38000000));
-    v128 tiny = vf_sub(vi_add(normal, vi_splat(0x00800000)), vf_splat(0x1p-14f));
-    v128 value = v_select(vi_gt(vi_splat(0x400), x), tiny, normal);
-    return v_or(value, vi_shl(v_and(h, vi_splat(0x8000)), 16));
+    v128 h = vi_shl(vi_load16x4_s(p), 13);
+    v128 x = vi_add(v_and(h, vi_splat(0x0fffe000)), vi_splat(0x38000000));
+    v128 value = vf_add(x, vf_pmin(vf_sub(x, vf_splat(0x1p-14f)), v_zero()));
+    return v_or(value, v_and(h, vi_splat((int32_t)0x80000000)));
 }
 /* Scales of MXFP4: 2^(e - 128). */
 MM_INLINE v128 mm_exponent(const uint8_t *p) {
@@ -103,12 +113,13 @@ MM_INLINE v128 mm_head(const uint8_t *head, int bytes, int h, struct mm_masks m)
 
 /* 64 values of mm_six: s[v] has sub-blocks 2 * v and 2 * v + 1. */
 MM_INLINE void mm_six(v128 s[4], const uint8_t *p) {
-    v128 l0 = v_load(p), l1 = v_load(p + 16), high = v_load(p + 32);
-    v128 m4 = vb_splat(0x0f), m2 = vb_splat(0x30);
-    s[0] = v_or(v_and(l0, m4), v_and(vh_shl(high, 4), m2));
-    s[1] = v_or(v_and(vh_shr_u(l0, 4), m4), v_and(vh_shl(high, 2), m2));
-    s[2] = v_or(v_and(l1, m4), v_and(high, m2));
-    s[3] = v_or(v_and(vh_shr_u(l1, 4), m4), v_and(vh_shr_u(high, 2), m2));
+    v128 low = vb_splat(0x3f);
+    s[3] = v_zero();
+    for (int i = 0; i < 3; i++) {
+        v128 a = v_load(p + 16 * i);
+        s[i] = v_and(a, low);
+        s[3] = v_or(s[3], vh_shr_u(v_andnot(a, low), 6 - 2 * i));
+    }
 }
 
 /* Scales as int8, [sub-block][row] two sub-blocks a vector: four vectors, or eight where sub-blocks
