@@ -298,21 +298,30 @@ static void adjust(const struct attn *a, float *s, uint32_t from, uint32_t to, u
     }
 }
 
-/* Turns scores into weights (times `factor`), updates (m, l) and rescales acc. False where the row sees nothing
- * here. */
-static bool weigh(float *s, struct row row, float *state, size_t dim, float factor) {
-    float minus = -__builtin_inff(), most = state[0], block = minus, alpha, lane[4];
+/* The largest score that the row sees; those to the next multiples of eight become -inf. */
+static float most_of(float *s, struct row row) {
+    float minus = -__builtin_inff();
     uint32_t from = row.from & ~7u, to = (row.to + 7) & ~7u;
-    v128 top = vf_splat(minus), sum = v_zero(), by = vf_splat(factor);
+    v128 top = vf_splat(minus), other = top;
     for (uint32_t j = from; j < row.from; j++) s[j] = minus;
     for (uint32_t j = row.to; j < to; j++) s[j] = minus;
-    for (uint32_t j = from; j < to; j += 4) top = vf_pmax(top, v_load(s + j));
-    v_store(lane, top);
-    for (int i = 0; i < 4; i++) block = f_max(lane[i], block);
-    if (!(block > minus)) return false;
-    most = f_max(most, block);
-    alpha = state[0] == most ? 1.0f : f_exp(state[0] - most);
-    top = vf_splat(most);
+    for (uint32_t j = from; j < to; j += 8) {
+        top = vf_pmax(top, v_load(s + j));
+        other = vf_pmax(other, v_load(s + j + 4));
+    }
+    top = vf_pmax(top, other);
+    top = vf_pmax(top, V_SHUFFLE32(top, top, 2, 3, 0, 1));
+    return vf_lane(vf_pmax(top, V_SHUFFLE32(top, top, 1, 0, 3, 2)), 0);
+}
+
+/* Turns scores, the largest of which is `block`, into weights (times `factor`), updates (m, l) and rescales acc. False
+ * where the row sees nothing here. */
+static bool weigh(float *s, struct row row, float block, float *state, size_t dim, float factor) {
+    float most = f_max(state[0], block), alpha = 1.0f, lane[4];
+    uint32_t from = row.from & ~7u, to = (row.to + 7) & ~7u;
+    v128 top = vf_splat(most), sum = v_zero(), by = vf_splat(factor);
+    if (!(block > -__builtin_inff())) return false;
+    if (state[0] != most) alpha = f_exp(state[0] - most);
     for (uint32_t j = from; j < to; j += 8) {
         v128 p[2] = {vf_sub(v_load(s + j), top), vf_sub(v_load(s + j + 4), top)};
         v_exp_low(p);
@@ -450,10 +459,14 @@ static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_
         if (use.v) {
             struct row one = seen(a, t0, base);
             bool any = false;
+            float most[FEW_ROWS];
             for (uint32_t r = 0; r < rows; r++) {
                 if (a->softcap > 0 || a->alibi || a->bias)
                     adjust(a, scores + r * KV_PAGE, from, to4, base, a->position + t0, kv_head * group + r);
-                if (weigh(scores + r * KV_PAGE, one, states + r * size, dv, FEW_SCALE)) any = true;
+                most[r] = most_of(scores + r * KV_PAGE, one);
+            }
+            for (uint32_t r = 0; r < rows; r++) { /* apart, so that one row need not wait for another's largest */
+                if (weigh(scores + r * KV_PAGE, one, most[r], states + r * size, dv, FEW_SCALE)) any = true;
                 else memset(scores + r * KV_PAGE, 0, KV_PAGE * 4);
             }
             if (any)
@@ -472,7 +485,7 @@ static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_
                 if (one.from >= one.to) continue;
                 if (a->softcap > 0 || a->alibi || a->bias)
                     adjust(a, s, from, to4, base, a->position + token, head);
-                if (weigh(s, one, states + (r + k) * size, dv, 1.0f)) row[k] = one;
+                if (weigh(s, one, most_of(s, one), states + (r + k) * size, dv, 1.0f)) row[k] = one;
             }
             if (r + 1 < r1)
                 sum_pair(states + r * size, size, scores + r * KV_PAGE, row, panel, dv);
