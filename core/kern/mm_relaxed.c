@@ -86,7 +86,7 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
 /* ---- products of a panel --------------------------------------------------------------------- */
 
 /* c[token][half]: pair sums in int16 of n steps, on top of the codes' zero points (of 1 << shift each) if they have
- * them. MM_FITS says how many steps fit. */
+ * them. mm_fits says how many steps fit. */
 MM_INLINE void steps16(v128 *c, const uint8_t *w, const uint8_t *a, const uint8_t *zero, int n, int width, int shift) {
     int i = 0;
     if (shift >= 0) {

@@ -42,13 +42,16 @@ static uint16_t some_scale(void) {
     }
 }
 
+/* What all codes are made of, or any where it is negative. */
+static int every_byte = -1;
+
 /* Random blocks of a type: any codes, sane scales. False where the test does not know the type's
  * scales. */
 static bool random_blocks(uint32_t dtype, uint8_t *to, size_t n) {
     const struct dtype_info *info = dtype_info(dtype);
     for (size_t i = 0; i < n; i++, to += info->bytes) {
         int at[2] = {-1, -1};
-        for (size_t j = 0; j < info->bytes; j++) to[j] = (uint8_t)(next() >> 11);
+        for (size_t j = 0; j < info->bytes; j++) to[j] = (uint8_t)(every_byte < 0 ? (int)(next() >> 11) : every_byte);
         switch (dtype) {
         case DT_F32: {
             float v = uniform();
@@ -81,6 +84,7 @@ static bool random_blocks(uint32_t dtype, uint8_t *to, size_t n) {
             break;
         case DT_Q6_K:
             at[0] = 208;
+            for (int j = 192; j < 208; j++) to[j] |= 1;
             break;
         case DT_TQ1_0:
             at[0] = 52;
@@ -309,6 +313,35 @@ static void check_extremes(void) {
     }
 }
 
+/* All codes at one end of their range and all activations at one end of theirs: sums in int16 go as far as they can. */
+static void check_ends(void) {
+    static const size_t tokens[] = {1, 4};
+    for (uint32_t dtype = 0; dtype < DT_COUNT; dtype++) {
+        if (!kern_supports(dtype) || dtype_info(dtype)->block == 1) continue;
+        for (int i = 0; i < 8; i++) {
+            struct product p = {.dtype = dtype, .rows = 8, .k = 512, .tokens = tokens[i / 4]};
+            size_t bytes = 8 * dtype_bytes(dtype, p.k);
+            uint8_t *tile = malloc(bytes), *scratch = malloc(bytes);
+            float x[4 * 513], out[2][4 * 11] = {{0}, {0}};
+            every_byte = i % 2 ? 0xff : 0;
+            random_blocks(dtype, tile, 8 * p.k / dtype_info(dtype)->block);
+            every_byte = -1;
+            kern_pack(dtype, tile, scratch, p.k);
+            for (int j = 0; j < 4 * 513; j++) x[j] = i / 2 % 2 ? -1 : 1;
+            run(kern_variant(0), &p, tile, x, NULL, out[0], false);
+            for (size_t variant = 1; kern_variant(variant); variant++) {
+                run(kern_variant(variant), &p, tile, x, NULL, out[1], false);
+                for (int j = 0; j < 4 * 11; j++)
+                    CHECK(memcmp(&out[0][j], &out[1][j], 4) == 0 || out[0][j] != out[0][j],
+                          "%s level %d, codes of %s: %g instead of %g", dtype_info(dtype)->name,
+                          (int)kern_variant(variant)->level, i % 2 ? "ones" : "zeros", (double)out[1][j],
+                          (double)out[0][j]);
+            }
+            free(tile), free(scratch);
+        }
+    }
+}
+
 /* ---- bench ----------------------------------------------------------------------------------- */
 
 /* Milliseconds of processor time, so that a busy machine does not blur the figures. */
@@ -454,5 +487,6 @@ int main(int argc, char **argv) {
     check_measure();
     check_all();
     check_extremes();
+    check_ends();
     return check_done();
 }
