@@ -166,12 +166,6 @@ MM_INLINE v128 mm_scale_twice(v128 s, int e, int h) {
     return h ? vh_from_b_high(twice) : vh_from_b_low(twice);
 }
 
-/* the same as bytes, rows of both halves */
-MM_INLINE v128 mm_scale_bytes_twice(v128 s, int e) {
-    return e ? V_SHUFFLE8(s, s, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15)
-             : V_SHUFFLE8(s, s, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-}
-
 /* the same once, as int32 */
 MM_INLINE v128 mm_scale_words(v128 s, int e, int h) {
     v128 half = e ? vh_from_b_high(s) : vh_from_b_low(s);
