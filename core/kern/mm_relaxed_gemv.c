@@ -3,17 +3,17 @@
 
 #ifdef KERN_RELAXED128
 
-/* Steps [from, to) of a unit on top of part[half], pair sums in int16; with `first` they are not on top of anything. */
+/* n steps on top of part[half], pair sums in int16; with `first` they are not on top of anything. */
 MM_INLINE void steps16(v128 part[2], const uint8_t *unit, const uint8_t *q, int bits, struct mm_masks masks, bool mapped,
-                       v128 table, int from, int to, bool first) {
+                       v128 table, int n, bool first) {
     v128 words = v_zero();
-    MM_UNROLLED for (int i = from; i < to; i++) {
-        if (i == from || i % 4 == 0) words = v_load(q + i / 4 * 16);
+    MM_UNROLLED for (int i = 0; i < n; i++) {
+        if (i % 4 == 0) words = v_load(q + i / 4 * 16);
         v128 x = mm_splat(words, i % 4);
         for (int h = 0; h < 2; h++) {
             v128 code = mm_code(unit, bits, i, h, masks);
             v128 dots = vh_dot_b(x, mapped ? vb_lookup(table, code) : code);
-            part[h] = first && i == from ? dots : vh_add(part[h], dots);
+            part[h] = first && i == 0 ? dots : vh_add(part[h], dots);
         }
     }
 }
@@ -29,7 +29,7 @@ MM_INLINE void block16(v128 c[2], const uint8_t *unit, const uint8_t *a, int bit
     part[0] = part[1] = shift >= 0 ? vh_shl(v_load_splat32(a + 8), shift) : v_zero();
     MM_ROLLED for (int i = 0; i < 2; i++, unit += 16 * bits, q += 16) {
         V_POINTERS(unit, q);
-        steps16(part, unit, q, bits, masks, mapped, table, 0, 4, !at_once);
+        steps16(part, unit, q, bits, masks, mapped, table, 4, !at_once);
         for (int h = 0; h < 2 && !at_once; h++) c[h] = vi_add(c[h], vi_pair_sum(part[h]));
     }
     for (int h = 0; h < 2 && at_once; h++) c[h] = vi_pair_sum(part[h]);
@@ -104,7 +104,7 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
             if (shift >= 0) part[0] = part[1] = vh_shl(v_load_splat32(zero), shift);
             MM_ROLLED for (int j = 0; j < sub; j += fits, unit += 4 * bits * fits, q += 4 * fits) {
                 V_POINTERS(unit, q);
-                steps16(part, unit, q, bits, masks, false, v_zero(), 0, fits, shift < 0);
+                steps16(part, unit, q, bits, masks, false, v_zero(), fits, shift < 0);
                 for (int h = 0; h < 2; h++) c[h] = vi_add(c[h], vi_dot_h(part[h], twice[h]));
             }
         }
