@@ -245,7 +245,7 @@ function askForPersistence() {
  * @property {(progress: import('./protocol.js').LoadProgress) => void} [onProgress]
  * @property {number} [threads] default: by a short measurement, at most 8
  * @property {number} [contextLength] tokens; default: what the model was trained for, at most 4,096
- * @property {'f16' | 'f32' | 'q8_0'} [kvType] of the attention cache; default f16
+ * @property {'f16' | 'f32' | 'q8_0'} [kvType] of the attention cache; default f16 (fast arithmetic: int16, a scale a row)
  * @property {'fast' | 'exact'} [arithmetic] fast (default): activations in 8 bits; exact: in 32
  * @property {number} [sequences] how many full contexts fit at once; default 1
  * @property {number} [batch] prompt tokens evaluated at once

@@ -20,6 +20,7 @@ enum {
 size_t kv_row_bytes(enum kv_type type, size_t dim) {
     if (type == KV_F32) return dim * 4;
     if (type == KV_F16) return (dim * 2 + 3) & ~(size_t)3;
+    if (type == KV_I16) return kv_codes_scale(dim) + 4;
     return kv_q8_scales(dim) + ((dim + 31) / 32 * 2 + 3) / 4 * 4;
 }
 
@@ -86,7 +87,7 @@ size_t kern_attn_partials_max(const struct attn *a, uint32_t max_tokens, uint32_
 static size_t scratch_bytes(const struct attn *a, uint32_t n_tokens) {
     size_t tokens = block_tokens(a) < n_tokens ? block_tokens(a) : n_tokens;
     size_t rows = tokens * attn_group(a), dk = attn_pad(a->dim_k), dv = attn_pad(a->dim_v);
-    return 4 * (rows * (2 * attn_state(a) + dk + KV_PAGE) + KV_PAGE * (dk > dv ? dk : dv)) + 64;
+    return 4 * (rows * (2 * attn_state(a) + attn_query(a) + KV_PAGE) + KV_PAGE * (dk > dv ? dk : dv)) + 64;
 }
 
 size_t kern_attn_scratch(const struct attn *a) { return scratch_bytes(a, a->n_tokens); }

@@ -1,9 +1,9 @@
-/* Attention in SIMD128: a block of the cache is decoded to floats once and shared by all rows (queries and
- * heads of the group) of the unit; scores and sums are small matrix products over pairs of rows. One body
- * serves decode and prefill, and computes what kern_attn.h specifies. */
+/* Attention in SIMD128: a block of the cache is shared by all rows (queries and heads of the group) that see it; scores and
+ * sums are small matrix products, over rows of integers as they are (attn_codes.h), over others decoded to floats once.
+ * One body serves decode and prefill, and computes what kern_attn.h specifies. */
 #include "base/bytes.h"
 #include "base/fmath.h"
-#include "kern/kern_attn.h"
+#include "kern/attn_codes.h"
 #include "kern/simd_math.h"
 
 #ifdef KERN_SIMD128
@@ -14,9 +14,6 @@
 #define ROLLED
 #endif
 #define INLINE static inline __attribute__((always_inline))
-
-/* Hidden from the optimizer, which would build the constant anew at every use. */
-static const volatile int32_t half_mask_word = (int32_t)0x8fffe000;
 
 /* ---- rows of the cache ------------------------------------------------------------------------------- */
 INLINE v128 clamp(v128 x, v128 limit) { return vf_pmin(limit, vf_pmax(vf_neg(limit), x)); }
@@ -52,8 +49,8 @@ static void store_q8_block(uint8_t *dst, uint8_t *scale, const float *src) {
     }
     v_store(lane, most);
     top = f_max(f_max(lane[0], lane[1]), f_max(lane[2], lane[3]));
-    d = top > KV_Q8_TINY ? top / 127.0f : 0;
-    inverse = vf_splat(top > KV_Q8_TINY ? 127.0f / top : 0);
+    d = top > KV_TINY ? top / 127.0f : 0;
+    inverse = vf_splat(top > KV_TINY ? 127.0f / top : 0);
     half = float_to_half(d);
     memcpy(scale, &half, 2);
     for (int i = 0; i < 8; i++) x[i] = vi_sub(vf_add(vf_mul(x[i], inverse), round), round);
@@ -65,6 +62,8 @@ static void store_q8_block(uint8_t *dst, uint8_t *scale, const float *src) {
 static void store(enum kv_type type, void *row, const float *src, size_t dim) {
     if (type == KV_F16) {
         store_f16(row, src, dim);
+    } else if (type == KV_I16) {
+        attn_codes_store(row, src, 1.0f, dim, ATTN_TOP_KV);
     } else if (type == KV_Q8_0 && dim % 32 == 0) {
         uint8_t *scale = (uint8_t *)row + kv_q8_scales(dim);
         for (size_t i = 0; i < dim; i += 32) store_q8_block((uint8_t *)row + i, scale + i / 16, src + i);
@@ -99,6 +98,8 @@ static void load(enum kv_type type, float *dst, const void *row, size_t dim, siz
         load_f16(dst, row, dim);
     else if (type == KV_Q8_0)
         load_q8(dst, row, dim, dim_row);
+    else if (type == KV_I16)
+        attn_codes_load(dst, row, dim, dim_row);
     else
         memcpy(dst, row, dim * 4);
 }
@@ -195,88 +196,6 @@ static void sum_two(float *acc, size_t acc_stride, const float *p, const float *
     for (; d < dim; d += 4) sum_columns(2, 1, acc + d, acc_stride, p, v + d, dim, from, to);
 }
 
-/* ---- decode: up to four rows of one query, straight from half-floats --------------------------------------
- * Bits of a half moved into place are its value * 2^-112; the 2^112 is in the other factor, which leaves the
- * product as it is: both are powers of two, and scaled queries stay below FEW_MOST. */
-enum { FEW_ROWS = 4 };
-#define FEW_SCALE 0x1p112f
-#define FEW_MOST 32768.0f
-
-INLINE v128 bare_half(const uint8_t *p, v128 mask) { return v_and(vi_shl(vi_load16x4_s(p), 13), mask); }
-
-INLINE void few_scores(int n_rows, float *scores, const float *q, const uint8_t *k, size_t dim, uint32_t from,
-                       uint32_t to) {
-    v128 mask = vi_splat(half_mask_word);
-    for (uint32_t j = from; j < to; j += 4) {
-        v128 t[FEW_ROWS][4];
-        for (int pair = 0; pair < 4; pair += 2) {
-            const uint8_t *a = k + (j + (uint32_t)pair) * dim * 2;
-            const float *b = q;
-            v128 u[FEW_ROWS], v[FEW_ROWS];
-            for (int r = 0; r < n_rows; r++) u[r] = v[r] = v_zero();
-            ROLLED for (size_t d = 0; d < dim; d += 4, a += 8, b += 4) {
-                V_POINTERS(a, b);
-                v128 x = bare_half(a, mask), y = bare_half(a + dim * 2, mask);
-                for (int r = 0; r < n_rows; r++) {
-                    v128 z = v_load(b + (size_t)r * dim);
-                    u[r] = vf_add(u[r], vf_mul(z, x));
-                    v[r] = vf_add(v[r], vf_mul(z, y));
-                }
-            }
-            for (int r = 0; r < n_rows; r++) t[r][pair] = u[r], t[r][pair + 1] = v[r];
-        }
-        for (int r = 0; r < n_rows; r++)
-            v_store(scores + r * KV_PAGE + j, v_sum_lanes(t[r][0], t[r][1], t[r][2], t[r][3]));
-    }
-}
-
-INLINE void few_sums(int n_rows, int n_vec, float *acc, size_t acc_stride, const float *p, const uint8_t *v,
-                     size_t dim, size_t d, uint32_t from, uint32_t to) {
-    v128 mask = vi_splat(half_mask_word), s[FEW_ROWS][4];
-    for (int r = 0; r < n_rows; r++)
-        for (int c = 0; c < n_vec; c++) s[r][c] = v_load(acc + r * acc_stride + d + 4 * c);
-    p += from, v += (from * dim + d) * 2;
-    ROLLED for (uint32_t j = from; j < to; j++, p++, v += dim * 2) {
-        v128 x[4];
-        V_POINTERS(p, v);
-        for (int c = 0; c < n_vec; c++) x[c] = bare_half(v + 8 * c, mask);
-        for (int r = 0; r < n_rows; r++) {
-            v128 y = v_load_splat32(p + r * KV_PAGE);
-            for (int c = 0; c < n_vec; c++) s[r][c] = vf_add(s[r][c], vf_mul(y, x[c]));
-        }
-    }
-    for (int r = 0; r < n_rows; r++)
-        for (int c = 0; c < n_vec; c++) v_store(acc + r * acc_stride + d + 4 * c, s[r][c]);
-}
-
-#define FEW(n, vec)                                                                                \
-    static void few_scores_##n(float *scores, const float *q, const uint8_t *k, size_t dim, uint32_t from,      \
-                               uint32_t to) {                                                      \
-        if (dim == 64)                                                                             \
-            few_scores(n, scores, q, k, 64, from, to);                                             \
-        else if (dim == 128)                                                                       \
-            few_scores(n, scores, q, k, 128, from, to);                                            \
-        else                                                                                       \
-            few_scores(n, scores, q, k, dim, from, to);                                            \
-    }                                                                                              \
-    static void few_sums_##n(float *acc, size_t acc_stride, const float *p, const uint8_t *v, size_t dim,        \
-                             uint32_t from, uint32_t to) {                                         \
-        size_t d = 0;                                                                              \
-        for (; d + 4 * vec <= dim; d += 4 * vec) few_sums(n, vec, acc, acc_stride, p, v, dim, d, from, to);      \
-        for (; d < dim; d += 4) few_sums(n, 1, acc, acc_stride, p, v, dim, d, from, to);           \
-    }
-FEW(1, 4)
-FEW(2, 4)
-FEW(3, 2)
-FEW(4, 2)
-
-static const struct {
-    void (*scores)(float *, const float *, const uint8_t *, size_t, uint32_t, uint32_t);
-    void (*sums)(float *, size_t, const float *, const uint8_t *, size_t, uint32_t, uint32_t);
-} few[FEW_ROWS] = {
-    {few_scores_1, few_sums_1}, {few_scores_2, few_sums_2}, {few_scores_3, few_sums_3}, {few_scores_4, few_sums_4},
-};
-
 /* ---- one row of scores ----------------------------------------------------------------------------------- */
 struct row { uint32_t from, to; }; /* positions of the block that the row sees; none where from >= to */
 
@@ -314,12 +233,12 @@ static float most_of(float *s, struct row row) {
     return vf_lane(vf_pmax(top, V_SHUFFLE32(top, top, 1, 0, 3, 2)), 0);
 }
 
-/* Turns scores, the largest of which is `block`, into weights (times `factor`), updates (m, l) and rescales acc. False
- * where the row sees nothing here. */
-static bool weigh(float *s, struct row row, float block, float *state, size_t dim, float factor) {
+/* Turns scores, the largest of which is `block`, into weights, updates (m, l) and rescales acc. With `scale`, weights are
+ * times scale[j], and the largest goes to state[3]. False where the row sees nothing here. */
+INLINE bool weigh(float *s, struct row row, float block, float *state, size_t dim, const float *scale) {
     float most = f_max(state[0], block), alpha = 1.0f, lane[4];
     uint32_t from = row.from & ~7u, to = (row.to + 7) & ~7u;
-    v128 top = vf_splat(most), sum = v_zero(), by = vf_splat(factor);
+    v128 top = vf_splat(most), sum = v_zero(), largest = v_zero();
     if (!(block > -__builtin_inff())) return false;
     if (state[0] != most) alpha = f_exp(state[0] - most);
     for (uint32_t j = from; j < to; j += 8) {
@@ -327,14 +246,22 @@ static bool weigh(float *s, struct row row, float block, float *state, size_t di
         v_exp_low(p);
         for (int i = 0; i < 2; i++) {
             sum = vf_add(sum, p[i]);
-            v_store(s + j + 4 * i, factor == 1.0f ? p[i] : vf_mul(p[i], by));
+            if (scale) {
+                p[i] = vf_mul(p[i], v_load(scale + j + 4 * i));
+                largest = vf_pmax(largest, p[i]);
+            }
+            v_store(s + j + 4 * i, p[i]);
         }
     }
     v_store(lane, sum);
     state[0] = most;
     state[1] = state[1] * alpha + ((lane[0] + lane[2]) + (lane[1] + lane[3]));
+    if (scale) {
+        v_store(lane, largest);
+        state[3] = f_max(f_max(lane[0], lane[1]), f_max(lane[2], lane[3]));
+    }
     if (alpha != 1.0f) {
-        by = vf_splat(alpha);
+        v128 by = vf_splat(alpha);
         for (size_t d = 4; d < 4 + dim; d += 4) v_store(state + d, vf_mul(v_load(state + d), by));
     }
     return true;
@@ -370,14 +297,18 @@ static struct row seen(const struct attn *a, uint32_t token, uint32_t base) {
     return row;
 }
 
-/* The queries of the unit, scaled and padded: [row][dk]. */
+/* The queries of the unit, scaled: [row][attn_query], padded or as rows of integers. */
 static void gather(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_t t1, float *q) {
     uint32_t group = attn_group(a);
     size_t dk = attn_pad(a->dim_k), i;
     v128 by = vf_splat(attn_scale(a));
     for (uint32_t token = t0; token < t1; token++)
-        for (uint32_t g = 0; g < group; g++, q += dk) {
+        for (uint32_t g = 0; g < group; g++, q += attn_query(a)) {
             const float *src = a->q + token * a->q_stride + (size_t)(kv_head * group + g) * a->dim_k;
+            if (a->type_k == KV_I16) {
+                attn_codes_store((uint8_t *)q, src, attn_scale(a), a->dim_k, ATTN_TOP_BY);
+                continue;
+            }
             for (i = 0; i + 4 <= a->dim_k; i += 4) v_store(q + i, vf_mul(v_load(src + i), by));
             for (; i < dk; i++) q[i] = i < a->dim_k ? src[i] * attn_scale(a) : 0;
         }
@@ -405,93 +336,104 @@ static uint32_t touch_block(const struct attn *a, uint32_t page, size_t k_head, 
     return sum + touch(k_page + k_head, v_page + v_head, KV_PAGE * both, MEMORY_PAGE);
 }
 
-/* One block for the up to four heads of one query. False where its numbers do not allow the short way. */
-struct few_use { bool k, v; };
+/* A block of one kv head, the rows [r0, r1) of that head that see any of it, and what they have of a unit. */
+struct block {
+    const struct attn *a;
+    uint32_t kv_head, t0, base, r0, r1;
+    uint32_t from, to; /* positions that any row sees; from is a multiple of four */
+    const uint8_t *k, *v;
+    float *q, *scores, *states;
+    float *panel; /* room for a decoded block */
+};
 
-static struct few_use few_allows(const struct attn *a, uint32_t rows, uint32_t n_tokens, float *q) {
-    struct few_use use = {false, false};
-    size_t n = rows * attn_pad(a->dim_k);
-    v128 most = v_zero();
-    float lane[4];
-    if (n_tokens != 1 || rows > FEW_ROWS) return use;
-    use.v = a->type_v == KV_F16 && a->dim_v % 4 == 0 && attn_v_row(a) == a->dim_v;
-    if (a->type_k != KV_F16 || a->dim_k % 4 != 0) return use;
-    for (size_t i = 0; i < n; i += 4) most = vf_pmax(most, vf_abs(v_load(q + i)));
-    v_store(lane, most);
-    use.k = f_max(f_max(lane[0], lane[1]), f_max(lane[2], lane[3])) < FEW_MOST;
-    for (size_t i = 0; use.k && i < n; i += 4) v_store(q + i, vf_mul(v_load(q + i), vf_splat(FEW_SCALE)));
-    return use;
+static struct row row_of(const struct block *b, uint32_t r) {
+    return seen(b->a, b->t0 + r / attn_group(b->a), b->base);
+}
+
+/* Soft cap, ALiBi and bias; then the largest score that row r sees. */
+static float finish_scores(const struct block *b, uint32_t r) {
+    const struct attn *a = b->a;
+    uint32_t group = attn_group(a), token = b->t0 + r / group, head = b->kv_head * group + r % group;
+    float *s = b->scores + r * KV_PAGE;
+    if (a->softcap > 0 || a->alibi || a->bias)
+        adjust(a, s, b->from, (b->to + 3) & ~3u, b->base, a->position + token, head);
+    return most_of(s, row_of(b, r));
+}
+
+static void float_block(const struct block *b) {
+    const struct attn *a = b->a;
+    size_t dk = attn_pad(a->dim_k), dv = attn_pad(a->dim_v), size = attn_state(a);
+    uint32_t to4 = (b->to + 3) & ~3u;
+    decode(b->panel, dk, a->type_k, b->k, a->dim_k, a->dim_k, b->from, b->to);
+    memset(b->panel + b->to * dk, 0, (to4 - b->to) * dk * 4);
+    score_rows(b->scores + b->r0 * KV_PAGE, b->q + b->r0 * dk, b->r1 - b->r0, b->panel, dk, b->from, to4);
+    decode(b->panel, dv, a->type_v, b->v, a->dim_v, attn_v_row(a), b->from, b->to);
+    for (uint32_t r = b->r0; r < b->r1; r += 2) {
+        struct row row[2] = {{0, 0}, {0, 0}};
+        float *p = b->scores + r * KV_PAGE, *state = b->states + r * size;
+        for (uint32_t n = 0; n < 2 && r + n < b->r1; n++) {
+            struct row one = row_of(b, r + n);
+            if (one.from < one.to && weigh(p + n * KV_PAGE, one, finish_scores(b, r + n), state + n * size, dv, NULL))
+                row[n] = one;
+        }
+        if (r + 1 < b->r1)
+            sum_pair(state, size, p, row, b->panel, dv);
+        else
+            sum_one(state + 4, p, b->panel, dv, row[0].from, row[0].to);
+    }
+}
+
+static void codes_block(const struct block *b) {
+    const struct attn *a = b->a;
+    size_t size = attn_state(a), bytes = kv_row_bytes(KV_I16, attn_v_row(a));
+    float *scores = b->scores + b->r0 * KV_PAGE, *scale = b->panel;
+    attn_codes_scores(scores, (const uint8_t *)(b->q + b->r0 * attn_query(a)), b->r1 - b->r0, b->k, a->dim_k, b->from,
+                      (b->to + 3) & ~3u);
+    memset(scale, 0, KV_PAGE * 4);
+    for (uint32_t j = b->from; j < b->to; j++) memcpy(scale + j, b->v + (j + 1) * bytes - 4, 4);
+    /* Step by step for all rows, so that one need not wait for another's largest. */
+    for (uint32_t r = b->r0; r < b->r1; r++) b->states[r * size + 2] = finish_scores(b, r);
+    for (uint32_t r = b->r0; r < b->r1; r++) {
+        float *state = b->states + r * size;
+        state[3] = 0;
+        weigh(b->scores + r * KV_PAGE, row_of(b, r), state[2], state, a->dim_v, scale);
+    }
+    for (uint32_t r = b->r0; r < b->r1; r++) {
+        struct row row = row_of(b, r);
+        attn_codes_weights(b->scores + r * KV_PAGE, b->states[r * size + 3], row.from & ~7u, (row.to + 7) & ~7u);
+    }
+    attn_codes_sums(b->states + b->r0 * size + 4, size, scores, b->r1 - b->r0, b->v, bytes, a->dim_v, b->from, b->to);
 }
 
 static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_t t1, uint32_t segment,
                     float *states, void *scratch) {
-    size_t dk = attn_pad(a->dim_k), dv = attn_pad(a->dim_v), size = attn_state(a);
+    size_t size = attn_state(a);
     size_t k_head = KV_PAGE * kv_row_bytes(a->type_k, a->dim_k) * kv_head;
     size_t v_head = KV_PAGE * kv_row_bytes(a->type_v, attn_v_row(a)) * kv_head;
     uint32_t group = attn_group(a), rows = (t1 - t0) * group;
-    float *q = scratch, *scores = q + rows * dk, *panel = scores + rows * KV_PAGE;
+    float *q = scratch, *scores = q + rows * attn_query(a), *panel = scores + rows * KV_PAGE;
     gather(a, kv_head, t0, t1, q);
-    struct few_use use = few_allows(a, rows, t1 - t0, q);
     memset(states, 0, rows * size * 4);
     for (uint32_t r = 0; r < rows; r++) states[r * size] = -__builtin_inff();
     for (uint32_t i = 0; i < ATTN_SEGMENT / KV_PAGE; i++) {
-        uint32_t page = segment * (ATTN_SEGMENT / KV_PAGE) + i, base = page * KV_PAGE, from, to, to4;
-        uint32_t r0 = 0, r1 = rows;
+        uint32_t page = segment * (ATTN_SEGMENT / KV_PAGE) + i, base = page * KV_PAGE;
+        struct block b = {.a = a, .kv_head = kv_head, .t0 = t0, .base = base, .r1 = rows,
+                          .q = q, .scores = scores, .states = states, .panel = panel};
         /* Ranges grow with the token: the first sees furthest back, the last furthest on. */
-        from = seen(a, t0, base).from & ~3u;
-        to = seen(a, t1 - 1, base).to;
-        to4 = (to + 3) & ~3u;
-        if (from >= to) continue;
-        if (!a->k_pages[page] || !a->v_pages[page]) continue;
-        while (seen(a, t0 + r0 / group, base).to == 0) r0 += group; /* the block is ahead of them */
-        while (seen(a, t0 + r1 / group - 1, base).from == KV_PAGE) r1 -= group; /* … behind them */
-        if (r0 >= r1) continue;
-        if (t1 - t0 == 1) /* overwritten, or not looked at */
-            panel[0] = (float)touch_block(a, page, k_head, v_head, from, to);
-        if (use.k) { /* rows behind `to` are in the page; their scores are not looked at */
-            few[rows - 1].scores(scores, q, (const uint8_t *)a->k_pages[page] + k_head, dk, from, to4);
-        } else {
-            decode(panel, dk, a->type_k, (const uint8_t *)a->k_pages[page] + k_head, a->dim_k, a->dim_k, from,
-                   to);
-            memset(panel + to * dk, 0, (to4 - to) * dk * 4);
-            score_rows(scores + r0 * KV_PAGE, q + r0 * dk, r1 - r0, panel, dk, from, to4);
-        }
-        if (use.v) {
-            struct row one = seen(a, t0, base);
-            bool any = false;
-            float most[FEW_ROWS];
-            for (uint32_t r = 0; r < rows; r++) {
-                if (a->softcap > 0 || a->alibi || a->bias)
-                    adjust(a, scores + r * KV_PAGE, from, to4, base, a->position + t0, kv_head * group + r);
-                most[r] = most_of(scores + r * KV_PAGE, one);
-            }
-            for (uint32_t r = 0; r < rows; r++) { /* apart, so that one row need not wait for another's largest */
-                if (weigh(scores + r * KV_PAGE, one, most[r], states + r * size, dv, FEW_SCALE)) any = true;
-                else memset(scores + r * KV_PAGE, 0, KV_PAGE * 4);
-            }
-            if (any)
-                few[rows - 1].sums(states + 4, size, scores, (const uint8_t *)a->v_pages[page] + v_head, dv, one.from,
-                                   one.to);
-            continue;
-        }
-        decode(panel, dv, a->type_v, (const uint8_t *)a->v_pages[page] + v_head, a->dim_v, attn_v_row(a), from,
-               to);
-        for (uint32_t r = r0; r < r1; r += 2) {
-            struct row row[2] = {{0, 0}, {0, 0}};
-            for (uint32_t k = 0; k < 2 && r + k < r1; k++) {
-                uint32_t token = t0 + (r + k) / group, head = kv_head * group + (r + k) % group;
-                float *s = scores + (r + k) * KV_PAGE;
-                struct row one = seen(a, token, base);
-                if (one.from >= one.to) continue;
-                if (a->softcap > 0 || a->alibi || a->bias)
-                    adjust(a, s, from, to4, base, a->position + token, head);
-                if (weigh(s, one, most_of(s, one), states + (r + k) * size, dv, 1.0f)) row[k] = one;
-            }
-            if (r + 1 < r1)
-                sum_pair(states + r * size, size, scores + r * KV_PAGE, row, panel, dv);
-            else
-                sum_one(states + r * size + 4, scores + r * KV_PAGE, panel, dv, row[0].from, row[0].to);
-        }
+        b.from = seen(a, t0, base).from & ~3u;
+        b.to = seen(a, t1 - 1, base).to;
+        if (b.from >= b.to || !a->k_pages[page] || !a->v_pages[page]) continue;
+        while (row_of(&b, b.r0).to == 0) b.r0 += group; /* the block is ahead of them */
+        while (row_of(&b, b.r1 - 1).from == KV_PAGE) b.r1 -= group; /* … behind them */
+        if (b.r0 >= b.r1) continue;
+        b.k = (const uint8_t *)a->k_pages[page] + k_head;
+        b.v = (const uint8_t *)a->v_pages[page] + v_head;
+        if (t1 - t0 == 1) /* overwritten */
+            panel[0] = (float)touch_block(a, page, k_head, v_head, b.from, b.to);
+        if (a->type_k == KV_I16)
+            codes_block(&b);
+        else
+            float_block(&b);
     }
 }
 

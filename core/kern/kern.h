@@ -70,7 +70,7 @@ void kern_measure(const struct kern *kern, struct kern_machine *out, void *buffe
  * within a batch. */
 enum { ATTN_FAR = 128 };
 enum { KV_PAGE = 64, ATTN_SEGMENT = 512 /* positions summed in one fixed order; segments combine in index order */ };
-enum kv_type { KV_F16, KV_F32, KV_Q8_0 };
+enum kv_type { KV_F16, KV_F32, KV_Q8_0, KV_I16 /* 16-bit integers, a scale a row; of keys and values alike */ };
 size_t kv_row_bytes(enum kv_type type, size_t dim);   /* a multiple of 4 */
 void kern_kv_store(const struct kern *kern, enum kv_type type, void *row, const float *src, size_t dim);
 void kern_kv_load(const struct kern *kern, enum kv_type type, float *dst, const void *row, size_t dim);

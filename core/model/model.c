@@ -97,13 +97,18 @@ static void measure_ops(struct model *m) {
     }
 }
 
+/* fast: keys and values as integers, in the room of half-floats, so that attention is integer products. */
+static enum kv_type cache_type(const struct run_options *o) {
+    return o->kv_type == KV_F16 && !o->exact ? KV_I16 : o->kv_type;
+}
+
 void model_layout(struct model *m, struct layout *l) {
     const struct run_options *o = &m->options;
     uint64_t n = o->batch, start = l->at;
     for (uint32_t i = 0; i < m->weights.n; i++)
         m->weights.list[i].data = layout_take(l, weight_bytes(&m->weights.list[i]));
     m->weight_bytes = l->at - start;
-    kv_layout(&m->kv, &m->hp, o->kv_type, o->context, o->n_sequences, o->batch, l);
+    kv_layout(&m->kv, &m->hp, cache_type(o), o->context, o->n_sequences, o->batch, l);
     states_layout(&m->states, m->plan.state_floats, o->n_sequences, l);
 
     start = l->at;

@@ -26,7 +26,7 @@
 
 #include "model/model.h"
 
-enum { SAVED_HEAD = 48, SAVED_TAIL = 8, SAVED_VERSION = 1 };
+enum { SAVED_HEAD = 48, SAVED_TAIL = 8, SAVED_VERSION = 2 };
 
 struct saved; /* opaque: one saving or restoring under way */
 

@@ -73,6 +73,9 @@ static void set_up(struct setup *s, const struct shape *p) {
         }
     }
     for (size_t i = 0; i < (size_t)p->n_tokens * p->n_head * p->dim_k; i++) s->q[i] = rnd(2);
+    if (p->type_k == KV_I16) /* queries that survive being rounded to codes, since a row's largest is 2 */
+        for (size_t i = 0; i < (size_t)p->n_tokens * p->n_head * p->dim_k; i++)
+            s->q[i] = i % p->dim_k ? rintf(s->q[i] / 2 * ATTN_TOP_BY) * 2 / ATTN_TOP_BY : -2;
     for (uint32_t h = 0; h < 64; h++) s->sinks[h] = rnd(4), s->alibi[h] = 1.0f / (float)(1 << (h % 8 + 1));
     for (uint32_t i = 0; i < 7 * 64; i++) s->bias[i] = rnd(3);
     for (uint32_t i = 0; i <= 2 * ATTN_FAR; i++) s->bucket[i] = (uint8_t)(i * 7 / (2 * ATTN_FAR + 1));
@@ -195,12 +198,22 @@ static const struct shape shapes[] = {
     {"q8_0 keys, f16 values", 4, 2, 80, 80, 130, 3, 0, KV_Q8_0, KV_F16, 0, 0, 0, 0},
     {"f32", 3, 1, 64, 64, 520, 20, 0, KV_F32, KV_F32, 0, 0, 0, 0},
     {"one kv head, many heads", 53, 1, 16, 16, 600, 3, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+    {"integers, one position", 1, 1, 16, 16, 1, 1, 0, KV_I16, KV_I16, 0, 0, 0, 0},
+    {"integers, smollm2 decode", 9, 3, 64, 64, 700, 1, 0, KV_I16, KV_I16, 0, 0, 0, 0},
+    {"integers, smollm2 prefill", 9, 3, 64, 64, 100, 100, 0, KV_I16, KV_I16, 0, 0, 0, 0},
+    {"integers, gemma 3 window", 4, 1, 256, 256, 1400, 3, 512, KV_I16, KV_I16, 0, 0, 0, 0},
+    {"integers, head of 128", 8, 2, 128, 128, 300, 5, 0, KV_I16, KV_I16, 0, 0, 0, 0},
+    {"integers, odd sizes", 5, 5, 13, 7, 77, 5, 0, KV_I16, KV_I16, 0, 0, 0, 0},
+    {"integers, head of 4", 4, 2, 4, 4, 70, 3, 0, KV_I16, KV_I16, 0, 0, 0, 0},
+    {"integers, everything", 6, 2, 140, 40, 1300, 11, 600, KV_I16, KV_I16, 0, 1, 1, 20},
     {"everything", 6, 2, 72, 40, 1300, 11, 600, KV_F16, KV_Q8_0, 0, 1, 1, 20},
 };
 
 static const struct shape latent[] = {
     {"latent", 16, 1, 72, 64, 600, 5, 0, KV_F16, KV_F16, 0, 0, 0, 0},
     {"latent, few heads, decode", 3, 1, 48, 40, 130, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+    {"latent of integers", 16, 1, 576, 512, 90, 5, 0, KV_I16, KV_I16, 0, 0, 0, 0},
+    {"latent of integers, odd", 3, 1, 50, 37, 90, 1, 0, KV_I16, KV_I16, 0, 0, 0, 0},
     {"latent q8_0", 5, 1, 56, 40, 90, 3, 0, KV_Q8_0, KV_Q8_0, 0, 0, 0, 0},
     {"latent f32, two heads of keys", 4, 2, 22, 13, 70, 9, 0, KV_F32, KV_F32, 0, 0, 0, 0},
 };
@@ -220,7 +233,8 @@ static void test_shape(const struct shape *p) {
         worst = off > worst || off != off ? off : worst;
     }
     /* weighted means of values below 1; scores of size 10 carry 1e-6 into the exponentials */
-    CHECK(worst < 1e-5, "%s: %g from double precision", p->name, worst);
+    CHECK(worst < (p->type_v == KV_I16 ? 1e-3 /* weights of 12 bits */ : 1e-5), "%s: %g from double precision", p->name,
+          worst);
     for (enum kern_level level = KERN_SCALAR; level <= KERN_RELAXED; level++) {
         const struct kern *kern = kern_get(level);
         if (!kern) continue;
@@ -267,7 +281,7 @@ static void test_rows(void) {
     for (int round = 0; round < 400; round++) {
         static const float scales[] = {1, 1e-6f, 7e4f, 1e30f, 1e-38f, 3e-8f, 1e7f, 0.1f};
         size_t dim = 1 + (size_t)round % 150;
-        enum kv_type type = (enum kv_type)(round % 3);
+        enum kv_type type = (enum kv_type)(round % 4);
         size_t bytes = kv_row_bytes(type, dim);
         float most = 0;
         for (size_t i = 0; i < dim; i++) x[i] = rnd(scales[round % 8]) * (i % 5 ? 1 : 0.01f);
@@ -284,8 +298,11 @@ static void test_rows(void) {
             double off = fabs((double)y[i] - x[i]);
             if (type == KV_F32 || x[i] != x[i] || fabsf(x[i]) > 65504 || (type == KV_Q8_0 && !(most <= 8e6f)))
                 continue;
-            /* f16: half of the last of 11 bits; q8_0: half a step of the block's largest, and its scale is a half */
-            CHECK(off <= (type == KV_F16 ? fabs(x[i]) * 0x1p-11 + 0x1p-25 : most / 254 * 1.13 + 127 * 0x1p-25),
+            /* f16: half of the last of 11 bits; i16: half a step of the row's largest; q8_0: of the block's largest,
+             * and its scale is a half */
+            CHECK(off <= (type == KV_F16   ? fabs(x[i]) * 0x1p-11 + 0x1p-25
+                          : type == KV_I16 ? fmin(most, 65504) / (2 * ATTN_TOP_KV) * 1.001 + 1e-30
+                                           : most / 254 * 1.13 + 127 * 0x1p-25),
                   "type %d: %g for %g", type, y[i], x[i]);
         }
         for (enum kern_level level = KERN_SIMD; level <= KERN_RELAXED; level++) {
@@ -304,18 +321,18 @@ static void test_rows(void) {
     }
 }
 
-/* ---- test_attn --bench: GMAC/s (scores and sums) of one thread ----------------------------------------------- */
+/* ---- test_attn --bench [PART OF A NAME]: GMAC/s (scores and sums) of one thread ----------------------------------------------- */
 static double seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void bench(const struct shape *p) {
+static void bench(const struct shape *p, bool scalar) {
     struct setup s;
     set_up(&s, p);
     printf("%-28s", p->name);
-    for (enum kern_level level = KERN_SCALAR; level <= KERN_SIMD; level++) {
+    for (enum kern_level level = scalar ? KERN_SCALAR : KERN_SIMD; level <= KERN_SIMD; level++) {
         const struct kern *kern = kern_get(level);
         size_t n = kern_attn_units(&s.a), m = kern_attn_combine_units(&s.a);
         void *partials = must(malloc(kern_attn_partials(&s.a) + 1)), *work = must(malloc(kern_attn_scratch(&s.a)));
@@ -339,26 +356,29 @@ static void bench(const struct shape *p) {
     tear_down(&s);
 }
 
-static void bench_all(void) {
+static void bench_all(const char *name) {
     static const struct shape list[] = {
-        {"smollm2 decode 128", 9, 3, 64, 64, 128, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
-        {"smollm2 decode 4096", 9, 3, 64, 64, 4096, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+        {"smollm2 decode 128", 9, 3, 64, 64, 128, 1, 0, KV_I16, KV_I16, 0, 0, 0, 0},
+        {"smollm2 decode 4096", 9, 3, 64, 64, 4096, 1, 0, KV_I16, KV_I16, 0, 0, 0, 0},
         {"smollm2 decode 4096 q8_0", 9, 3, 64, 64, 4096, 1, 0, KV_Q8_0, KV_Q8_0, 0, 0, 0, 0},
-        {"smollm2 prefill 256", 9, 3, 64, 64, 256, 256, 0, KV_F16, KV_F16, 0, 0, 0, 0},
-        {"smollm2 prefill 256 at 4096", 9, 3, 64, 64, 4096, 256, 0, KV_F16, KV_F16, 0, 0, 0, 0},
-        {"llama 1b decode 4096", 32, 8, 64, 64, 4096, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
-        {"gemma decode 128", 4, 1, 256, 256, 128, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
-        {"gemma decode 4096", 4, 1, 256, 256, 4096, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
-        {"gemma decode window", 4, 1, 256, 256, 4000, 1, 512, KV_F16, KV_F16, 0, 0, 0, 0},
-        {"gemma prefill 256", 4, 1, 256, 256, 256, 256, 0, KV_F16, KV_F16, 0, 0, 0, 0},
-        {"mha 96 decode 1024", 32, 32, 96, 96, 1024, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+        {"smollm2 prefill 256", 9, 3, 64, 64, 256, 256, 0, KV_I16, KV_I16, 0, 0, 0, 0},
+        {"smollm2 prefill 256 at 4096", 9, 3, 64, 64, 4096, 256, 0, KV_I16, KV_I16, 0, 0, 0, 0},
+        {"llama 1b decode 4096", 32, 8, 64, 64, 4096, 1, 0, KV_I16, KV_I16, 0, 0, 0, 0},
+        {"gemma decode 128", 4, 1, 256, 256, 128, 1, 0, KV_I16, KV_I16, 0, 0, 0, 0},
+        {"gemma decode 4096", 4, 1, 256, 256, 4096, 1, 0, KV_I16, KV_I16, 0, 0, 0, 0},
+        {"gemma decode window", 4, 1, 256, 256, 4000, 1, 512, KV_I16, KV_I16, 0, 0, 0, 0},
+        {"gemma prefill 256", 4, 1, 256, 256, 256, 256, 0, KV_I16, KV_I16, 0, 0, 0, 0},
+        {"halves, llama 1b 4096", 32, 8, 64, 64, 4096, 1, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+        {"halves, smollm2 256 at 4096", 9, 3, 64, 64, 4096, 256, 0, KV_F16, KV_F16, 0, 0, 0, 0},
+        {"mha 96 decode 1024", 32, 32, 96, 96, 1024, 1, 0, KV_I16, KV_I16, 0, 0, 0, 0},
     };
-    for (size_t i = 0; i < sizeof list / sizeof *list; i++) bench(list + i);
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+        if (strstr(list[i].name, name)) bench(list + i, !*name);
 }
 
 int main(int argc, char **argv) {
     if (argc > 1 && !strcmp(argv[1], "--bench")) {
-        bench_all();
+        bench_all(argc > 2 ? argv[2] : "");
         return 0;
     }
     test_rows();
