@@ -1,8 +1,9 @@
 /* Attention: how the work is cut, and how segments become rows.
  *
- * A unit is one kv head, a block of tokens, and either one segment, whose states go to the shared partials
+ * A unit is some kv heads, a block of tokens, and either one segment, whose states go to the shared partials
  * to be combined behind a barrier, or all segments one after the other where there are units enough without
- * that. Either way segments fold in index order, so the choice does not show in the bits.
+ * that. Either way segments fold in index order, so the choice does not show in the bits. The fewer tokens, the
+ * more heads: their parts of a page follow each other, and memory is read fastest in one stream.
  */
 #include "base/fmath.h"
 #include "kern/kern_attn.h"
@@ -12,8 +13,8 @@
 #include <string.h>
 
 enum {
-    ROWS = 48,               /* (token, head) pairs that share one decoded block */
-    SPLIT_BELOW = 8,         /* segments are units of their own where there are fewer units than this */
+    ROWS = 48,               /* (token, head) pairs of a unit */
+    UNITS = 8,               /* segments are units of their own where there are fewer units than this */
     PARTIALS_LIMIT = 2 << 20 /* … and their states fit this (one token's always do) */
 };
 
@@ -34,6 +35,7 @@ void kern_kv_load(const struct kern *kern, enum kv_type type, float *dst, const 
 
 struct cut {
     uint32_t tokens, n_blocks;   /* tokens a block, blocks of tokens */
+    uint32_t heads, n_groups;    /* kv heads a unit, units of heads */
     uint32_t segment0, n_segments; /* that any query sees */
     bool split;
 };
@@ -47,6 +49,13 @@ static size_t partial_bytes(const struct attn *a, size_t n_tokens, size_t n_segm
     return n_tokens * a->n_head * n_segments * attn_state(a) * 4;
 }
 
+/* As many as leave units enough, where a unit of that many rows is not too large. */
+static uint32_t unit_heads(const struct attn *a, uint32_t n_tokens, uint32_t n_segments) {
+    uint64_t fit = ROWS / ((uint64_t)n_tokens * attn_group(a)), most = (uint64_t)a->n_kv_head * n_segments / UNITS;
+    if (most > fit) most = fit;
+    return most < 1 ? 1 : most < a->n_kv_head ? (uint32_t)most : a->n_kv_head;
+}
+
 static struct cut cut(const struct attn *a) {
     struct cut c = {.tokens = block_tokens(a)};
     uint32_t lo, hi, unused;
@@ -55,14 +64,16 @@ static struct cut cut(const struct attn *a) {
     c.n_blocks = (a->n_tokens + c.tokens - 1) / c.tokens;
     c.segment0 = lo / ATTN_SEGMENT;
     c.n_segments = hi > lo ? (hi - 1) / ATTN_SEGMENT + 1 - c.segment0 : 0;
-    c.split = c.n_segments > 1 && (size_t)a->n_kv_head * c.n_blocks < SPLIT_BELOW &&
-              (a->n_tokens == 1 || partial_bytes(a, a->n_tokens, c.n_segments) <= PARTIALS_LIMIT);
+    bool fits = a->n_tokens == 1 || partial_bytes(a, a->n_tokens, c.n_segments) <= PARTIALS_LIMIT;
+    c.heads = unit_heads(a, a->n_tokens, fits ? c.n_segments : 1);
+    c.n_groups = (a->n_kv_head + c.heads - 1) / c.heads;
+    c.split = fits && c.n_segments > 1 && c.n_groups * c.n_blocks < UNITS;
     return c;
 }
 
 size_t kern_attn_units(const struct attn *a) {
     struct cut c = cut(a);
-    return (size_t)a->n_kv_head * c.n_blocks * (c.split ? c.n_segments : 1);
+    return (size_t)c.n_groups * c.n_blocks * (c.split ? c.n_segments : 1);
 }
 
 size_t kern_attn_combine_units(const struct attn *a) {
@@ -85,8 +96,8 @@ size_t kern_attn_partials_max(const struct attn *a, uint32_t max_tokens, uint32_
 
 /* Two sets of states, then what a level needs: queries, one decoded block, scores. */
 static size_t scratch_bytes(const struct attn *a, uint32_t n_tokens) {
-    size_t tokens = block_tokens(a) < n_tokens ? block_tokens(a) : n_tokens;
-    size_t rows = tokens * attn_group(a), dk = attn_pad(a->dim_k), dv = attn_pad(a->dim_v);
+    size_t one = attn_group(a) > ROWS ? attn_group(a) : ROWS, all = (size_t)n_tokens * a->n_head;
+    size_t rows = one < all ? one : all, dk = attn_pad(a->dim_k), dv = attn_pad(a->dim_v);
     return 4 * (rows * (2 * attn_state(a) + attn_query(a) + KV_PAGE) + KV_PAGE * (dk > dv ? dk : dv)) + 64;
 }
 
@@ -141,38 +152,38 @@ void kern_attn(const struct kern *kern, const struct attn *a, size_t unit, void 
                void *scratch) {
     struct cut c = cut(a);
     size_t size = attn_state(a);
-    uint32_t group = attn_group(a), n = c.split ? c.n_segments : 1;
-    uint32_t which = (uint32_t)(unit % n), kv_head = (uint32_t)(unit / n % a->n_kv_head);
-    uint32_t t0 = (uint32_t)(unit / n / a->n_kv_head) * c.tokens;
-    uint32_t t1 = a->n_tokens - t0 < c.tokens ? a->n_tokens : t0 + c.tokens;
-    uint32_t rows = (t1 - t0) * group, lo, hi, unused, first, last;
+    uint32_t group = attn_group(a), n = c.split ? c.n_segments : 1, which = (uint32_t)(unit % n);
+    uint32_t head = (uint32_t)(unit / n % c.n_groups) * c.heads, t0 = (uint32_t)(unit / n / c.n_groups) * c.tokens;
+    struct attn_unit u = {.head = head, .heads = a->n_kv_head - head < c.heads ? a->n_kv_head - head : c.heads,
+                          .t0 = t0, .t1 = a->n_tokens - t0 < c.tokens ? a->n_tokens : t0 + c.tokens};
+    uint32_t one = attn_rows(a, &u), rows = u.heads * one, lo, hi, unused, first, last;
     float *states = scratch, *next = states + rows * size, *rest = next + rows * size;
-    attn_range(a, t0, &lo, &unused);
-    attn_range(a, t1 - 1, &unused, &hi);
+    attn_range(a, u.t0, &lo, &unused);
+    attn_range(a, u.t1 - 1, &unused, &hi);
     if (c.split) {
         uint32_t segment = c.segment0 + which;
         if (hi <= segment * ATTN_SEGMENT || lo >= (segment + 1) * ATTN_SEGMENT) {
             for (uint32_t r = 0; r < rows; r++) states[r * size] = -__builtin_inff();
         } else {
-            kern->attn->segment(a, kv_head, t0, t1, segment, states, rest);
+            kern->attn->segment(a, &u, segment, states, rest);
         }
         for (uint32_t r = 0; r < rows; r++) {
-            float *dst = partial(a, &c, partials, t0 + r / group, kv_head * group + r % group);
+            float *dst = partial(a, &c, partials, u.t0 + r % one / group, (u.head + r / one) * group + r % group);
             memcpy(dst + which * size, states + r * size, size * 4);
         }
         return;
     }
     first = lo / ATTN_SEGMENT;
     last = hi > lo ? (hi - 1) / ATTN_SEGMENT : first;
-    kern->attn->segment(a, kv_head, t0, t1, first, states, rest);
+    kern->attn->segment(a, &u, first, states, rest);
     for (uint32_t segment = first + 1; segment <= last; segment++) {
-        kern->attn->segment(a, kv_head, t0, t1, segment, next, rest);
+        kern->attn->segment(a, &u, segment, next, rest);
         for (uint32_t r = 0; r < rows; r++)
             join(kern, states + r * size, states + r * size + 4, next + r * size, a->dim_v);
     }
     for (uint32_t r = 0; r < rows; r++) {
-        uint32_t head = kv_head * group + r % group;
-        finish(kern, a, out_row(a, t0 + r / group, head), states + r * size, states + r * size + 4, head);
+        uint32_t q_head = (u.head + r / one) * group + r % group;
+        finish(kern, a, out_row(a, u.t0 + r % one / group, q_head), states + r * size, states + r * size + 4, q_head);
     }
 }
 

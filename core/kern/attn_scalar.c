@@ -166,13 +166,12 @@ static void block(const struct attn *a, const struct block *b, const float *q, f
     }
 }
 
-static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_t t1, uint32_t segment,
-                    float *states, void *scratch) {
-    size_t k_head = KV_PAGE * kv_row_bytes(a->type_k, a->dim_k) * kv_head;
-    size_t v_head = KV_PAGE * kv_row_bytes(a->type_v, attn_v_row(a)) * kv_head;
-    uint32_t group = attn_group(a);
-    for (uint32_t row = 0; row < (t1 - t0) * group; row++) {
-        uint32_t token = t0 + row / group, head = kv_head * group + row % group, lo, hi;
+static void segment(const struct attn *a, const struct attn_unit *unit, uint32_t segment, float *states,
+                    void *scratch) {
+    uint32_t group = attn_group(a), rows = attn_rows(a, unit);
+    for (uint32_t row = 0; row < unit->heads * rows; row++) {
+        uint32_t token = unit->t0 + row % rows / group, kv_head = unit->head + row / rows, lo, hi;
+        uint32_t head = kv_head * group + row % group;
         const float *q = a->q + token * a->q_stride + (size_t)head * a->dim_k;
         float *state = states + row * attn_state(a), slope = a->alibi ? a->alibi[head] : 0;
         uint8_t *codes = scratch;
@@ -186,8 +185,8 @@ static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_
             if (hi <= base) break;
             if (hi - base < KV_PAGE) b.to = hi - base;
             if (b.from >= b.to || !a->k_pages[page] || !a->v_pages[page]) continue;
-            b.k = (const uint8_t *)a->k_pages[page] + k_head;
-            b.v = (const uint8_t *)a->v_pages[page] + v_head;
+            b.k = (const uint8_t *)a->k_pages[page] + kv_head * a->head_bytes;
+            b.v = (const uint8_t *)a->v_pages[page] + kv_head * a->head_bytes;
             block(a, &b, q, slope, state, (float *)scratch + attn_query(a));
         }
     }

@@ -297,43 +297,38 @@ static struct row seen(const struct attn *a, uint32_t token, uint32_t base) {
     return row;
 }
 
-/* The queries of the unit, scaled: [row][attn_query], padded or as rows of integers. */
-static void gather(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_t t1, float *q) {
-    uint32_t group = attn_group(a);
+/* The queries of a unit, scaled: [row][attn_query], padded or as rows of integers. */
+static void gather(const struct attn *a, const struct attn_unit *unit, float *q) {
+    uint32_t group = attn_group(a), rows = attn_rows(a, unit);
     size_t dk = attn_pad(a->dim_k), i;
     v128 by = vf_splat(attn_scale(a));
-    for (uint32_t token = t0; token < t1; token++)
-        for (uint32_t g = 0; g < group; g++, q += attn_query(a)) {
-            const float *src = a->q + token * a->q_stride + (size_t)(kv_head * group + g) * a->dim_k;
-            if (a->type_k == KV_I16) {
-                attn_codes_store((uint8_t *)q, src, attn_scale(a), a->dim_k, ATTN_TOP_BY);
-                continue;
-            }
-            for (i = 0; i + 4 <= a->dim_k; i += 4) v_store(q + i, vf_mul(v_load(src + i), by));
-            for (; i < dk; i++) q[i] = i < a->dim_k ? src[i] * attn_scale(a) : 0;
+    for (uint32_t r = 0; r < unit->heads * rows; r++, q += attn_query(a)) {
+        uint32_t head = (unit->head + r / rows) * group + r % group;
+        const float *src = a->q + (unit->t0 + r % rows / group) * a->q_stride + (size_t)head * a->dim_k;
+        if (a->type_k == KV_I16) {
+            attn_codes_store((uint8_t *)q, src, attn_scale(a), a->dim_k, ATTN_TOP_BY);
+            continue;
         }
+        for (i = 0; i + 4 <= a->dim_k; i += 4) v_store(q + i, vf_mul(v_load(src + i), by));
+        for (; i < dk; i++) q[i] = i < a->dim_k ? src[i] * attn_scale(a) : 0;
+    }
 }
 
-/* Reads a byte of every `step` of n of keys and of values, many at once in flight: the products that follow take so
- * long over each cache line that they would wait for one after the other. Four places in turn, because one alone would
- * also wait at every page of memory. Returns something that depends on all, for the caller to keep. */
-static uint32_t touch(const uint8_t *k, const uint8_t *v, size_t n, size_t step) {
-    const uint8_t *k2 = k + n / 2, *v2 = v + n / 2;
-    uint32_t sum = 0;
-    for (size_t i = 0; i < n / 2; i += step) sum += k[i] + k2[i] + v[i] + v2[i];
+/* Reads a byte of every cache line of n bytes: the products that follow jump from row to row, so that they would wait for
+ * one line after the other. It must be one load instruction that goes up line by line, which the processor foresees and
+ * runs ahead of; unrolled four times it takes twice as long. The inner loop, which is left at once, keeps both compilers
+ * from unrolling the outer one. Returns something that depends on all, for the caller to keep. */
+static uint32_t touch(const uint8_t *p, size_t n) {
+    enum { LINE = 64 };
+    static const volatile uint32_t never = 0;
+    uint32_t sum = 0, again = never;
+    ROLLED for (size_t i = 0; i < n; i += LINE) {
+        ROLLED do {
+            __asm__ volatile("" : "+r"(again));
+            sum += p[i];
+        } while (again);
+    }
     return sum;
-}
-
-/* The same of positions [from, to) of a head's block, and of where the next block is. */
-static uint32_t touch_block(const struct attn *a, uint32_t page, size_t k_head, size_t v_head, uint32_t from,
-                            uint32_t to) {
-    enum { LINE = 64, MEMORY_PAGE = 4096 };
-    size_t k = kv_row_bytes(a->type_k, a->dim_k), v = kv_row_bytes(a->type_v, attn_v_row(a)), both = k < v ? k : v;
-    const uint8_t *k_page = a->k_pages[page], *v_page = a->v_pages[page];
-    uint32_t sum = touch(k_page + k_head + from * k, v_page + v_head + from * v, (to - from) * both, LINE);
-    if (a->n_past <= (page + 1) * KV_PAGE || !a->k_pages[page + 1] || !a->v_pages[page + 1]) return sum;
-    k_page = a->k_pages[page + 1], v_page = a->v_pages[page + 1];
-    return sum + touch(k_page + k_head, v_page + v_head, KV_PAGE * both, MEMORY_PAGE);
 }
 
 /* A block of one kv head, the rows [r0, r1) of that head that see any of it, and what they have of a unit. */
@@ -405,35 +400,35 @@ static void codes_block(const struct block *b) {
     attn_codes_sums(b->states + b->r0 * size + 4, size, scores, b->r1 - b->r0, b->v, bytes, a->dim_v, b->from, b->to);
 }
 
-static void segment(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_t t1, uint32_t segment,
-                    float *states, void *scratch) {
+static void segment(const struct attn *a, const struct attn_unit *unit, uint32_t segment, float *states, void *scratch) {
     size_t size = attn_state(a);
-    size_t k_head = KV_PAGE * kv_row_bytes(a->type_k, a->dim_k) * kv_head;
-    size_t v_head = KV_PAGE * kv_row_bytes(a->type_v, attn_v_row(a)) * kv_head;
-    uint32_t group = attn_group(a), rows = (t1 - t0) * group;
-    float *q = scratch, *scores = q + rows * attn_query(a), *panel = scores + rows * KV_PAGE;
-    gather(a, kv_head, t0, t1, q);
-    memset(states, 0, rows * size * 4);
-    for (uint32_t r = 0; r < rows; r++) states[r * size] = -__builtin_inff();
+    uint32_t group = attn_group(a), rows = attn_rows(a, unit), all = unit->heads * rows;
+    float *q = scratch, *scores = q + all * attn_query(a), *panel = scores + rows * KV_PAGE;
+    gather(a, unit, q);
+    memset(states, 0, all * size * 4);
+    for (uint32_t r = 0; r < all; r++) states[r * size] = -__builtin_inff();
     for (uint32_t i = 0; i < ATTN_SEGMENT / KV_PAGE; i++) {
         uint32_t page = segment * (ATTN_SEGMENT / KV_PAGE) + i, base = page * KV_PAGE;
-        struct block b = {.a = a, .kv_head = kv_head, .t0 = t0, .base = base, .r1 = rows,
-                          .q = q, .scores = scores, .states = states, .panel = panel};
+        struct block b = {.a = a, .t0 = unit->t0, .base = base, .r1 = rows, .scores = scores, .panel = panel};
         /* Ranges grow with the token: the first sees furthest back, the last furthest on. */
-        b.from = seen(a, t0, base).from & ~3u;
-        b.to = seen(a, t1 - 1, base).to;
+        b.from = seen(a, unit->t0, base).from & ~3u;
+        b.to = seen(a, unit->t1 - 1, base).to;
         if (b.from >= b.to || !a->k_pages[page] || !a->v_pages[page]) continue;
         while (row_of(&b, b.r0).to == 0) b.r0 += group; /* the block is ahead of them */
         while (row_of(&b, b.r1 - 1).from == KV_PAGE) b.r1 -= group; /* … behind them */
         if (b.r0 >= b.r1) continue;
-        b.k = (const uint8_t *)a->k_pages[page] + k_head;
-        b.v = (const uint8_t *)a->v_pages[page] + v_head;
-        if (t1 - t0 == 1) /* overwritten */
-            panel[0] = (float)touch_block(a, page, k_head, v_head, b.from, b.to);
-        if (a->type_k == KV_I16)
-            codes_block(&b);
-        else
-            float_block(&b);
+        for (uint32_t h = 0; h < unit->heads; h++) {
+            b.kv_head = unit->head + h;
+            b.k = (const uint8_t *)a->k_pages[page] + b.kv_head * a->head_bytes;
+            b.v = (const uint8_t *)a->v_pages[page] + b.kv_head * a->head_bytes;
+            b.q = q + h * rows * attn_query(a);
+            b.states = states + h * rows * size;
+            if (unit->t1 - unit->t0 == 1) panel[0] = (float)touch(b.k, a->head_bytes); /* overwritten */
+            if (a->type_k == KV_I16)
+                codes_block(&b);
+            else
+                float_block(&b);
+        }
     }
 }
 

@@ -66,8 +66,8 @@ void kern_measure(const struct kern *kern, struct kern_machine *out, void *buffe
 
 /* ---- attention (attn*.c) ----------------------------------------------------------------------------- */
 /* The cache of one layer: pages of KV_PAGE positions; inside a page K is [n_kv_head][KV_PAGE][row of
- * head_dim_k], V likewise with head_dim_v. A row is kv_row_bytes(type, dim). Always read back from here, even
- * within a batch. */
+ * head_dim_k], V likewise with head_dim_v, head_bytes from one head to the next. A row is kv_row_bytes(type, dim).
+ * Always read back from here, even within a batch. */
 enum { ATTN_FAR = 128 };
 enum { KV_PAGE = 64, ATTN_SEGMENT = 512 /* positions summed in one fixed order; segments combine in index order */ };
 enum kv_type { KV_F16, KV_F32, KV_Q8_0, KV_I16 /* 16-bit integers, a scale a row; of keys and values alike */ };
@@ -87,6 +87,7 @@ struct attn {                /* one layer, one sequence, one batch of queries at
     bool bidirectional;                  /* sees all n_past positions instead, or with a window those no further
                                             away than window / 2 (encoders) */
     uint32_t n_past;                     /* positions in the cache, the batch's own included */
+    size_t head_bytes;                   /* in a page, between kv heads: K and V of a head may lie side by side */
     const void *const *k_pages, *const *v_pages; /* n_past / KV_PAGE rounded up pointers to this layer's parts of the
                                                      pages; NULL where a window freed the page */
     float scale, softcap;                /* softcap 0: none */
@@ -95,7 +96,7 @@ struct attn {                /* one layer, one sequence, one batch of queries at
     const float *bias;                   /* [buckets][n_head] added by distance, or NULL … */
     const uint8_t *bucket;               /* … [2 * ATTN_FAR + 1] of key less query, farther ones as the farthest */
 };
-/* Work is units (kv head, token block, segment) numbered 0 .. kern_attn_units - 1, then combine units. */
+/* Work is units (kv heads, token block, segment) numbered 0 .. kern_attn_units - 1, then combine units. */
 size_t kern_attn_units(const struct attn *a);
 size_t kern_attn_partials(const struct attn *a);      /* bytes shared by all threads */
 size_t kern_attn_scratch(const struct attn *a);       /* bytes each thread needs */

@@ -28,13 +28,15 @@
 
 #include "kern/kern.h"
 
+/* What shares one reading of the cache: kv heads [head, head + heads), tokens [t0, t1). */
+struct attn_unit { uint32_t head, heads, t0, t1; };
+
 struct kern_attn_table {
     void (*store)(enum kv_type type, void *row, const float *src, size_t dim);
     /* The first dim elements of a row of dim_row. */
     void (*load)(enum kv_type type, float *dst, const void *row, size_t dim, size_t dim_row);
-    /* States of the rows (token, head of the group) of tokens [t0, t1) and one kv head for one segment. */
-    void (*segment)(const struct attn *a, uint32_t kv_head, uint32_t t0, uint32_t t1, uint32_t segment,
-                    float *states, void *scratch);
+    /* States of a unit's rows (kv head, token, head of the group) for one segment. */
+    void (*segment)(const struct attn *a, const struct attn_unit *unit, uint32_t segment, float *states, void *scratch);
     /* acc = acc * x + part * y over n floats. */
     void (*fold)(float *acc, const float *part, float x, float y, size_t n);
 };
@@ -65,6 +67,9 @@ static inline size_t attn_pad(size_t dim) { return (dim + 3) & ~(size_t)3; }
 static inline size_t attn_state(const struct attn *a) { return 4 + attn_pad8(a->dim_v); }
 static inline size_t attn_v_row(const struct attn *a) { return a->dim_v_row ? a->dim_v_row : a->dim_v; }
 static inline uint32_t attn_group(const struct attn *a) { return a->n_head / a->n_kv_head; }
+
+/* Rows that share a kv head. */
+static inline uint32_t attn_rows(const struct attn *a, const struct attn_unit *u) { return (u->t1 - u->t0) * attn_group(a); }
 
 /* Floats of room for a query. */
 static inline size_t attn_query(const struct attn *a) {

@@ -11,16 +11,19 @@ static void fill_page(const struct model *m, uint32_t g, uint8_t *page) {
         const struct kv_layer *l = &m->kv.layers[i];
         const struct layer_hp *h = &m->hp.layers[i];
         if (l->group != g) continue;
-        for (uint32_t n = 0; n < 2 * h->n_kv_head * KV_PAGE; n++) {
-            bool v = n >= h->n_kv_head * KV_PAGE;
+        for (uint32_t part = 0; part < 2 * h->n_kv_head; part++) {
+            bool v = part % 2;
             if (v && l->v_at == l->k_at) continue; /* values are a part of the keys */
-            uint32_t dim = v ? h->dim_v : h->dim_k, at = v ? n - h->n_kv_head * KV_PAGE : n;
-            for (uint32_t d = 0; d < dim; d++) {
-                state = state * 1664525 + 1013904223;
-                row[d] = (float)(int32_t)state * 0x1p-31f;
+            uint8_t *rows = page + kv_head_at(l, part / 2, v);
+            size_t bytes = v ? l->v_row : l->k_row;
+            uint32_t dim = v ? h->dim_v : h->dim_k;
+            for (uint32_t n = 0; n < KV_PAGE; n++) {
+                for (uint32_t d = 0; d < dim; d++) {
+                    state = state * 1664525 + 1013904223;
+                    row[d] = (float)(int32_t)state * 0x1p-31f;
+                }
+                kern_kv_store(m->kern, m->kv.type, rows + n * bytes, row, dim);
             }
-            kern_kv_store(m->kern, m->kv.type,
-                          page + (v ? l->v_at + at * l->v_row : l->k_at + at * l->k_row), row, dim);
         }
     }
 }

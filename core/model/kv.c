@@ -35,11 +35,12 @@ void kv_layout(struct kv *kv, const struct hparams *hp, enum kv_type type, uint3
                               .v_row = kv_row_bytes(type, h->dim_v)};
         /* an encoder's blocks follow each other in one place: none looks back */
         at.k_at = hp->encoder ? 0 : kv->groups[g].page_bytes;
-        uint64_t end = at.k_at + (uint64_t)h->n_kv_head * KV_PAGE * at.k_row;
+        at.v_at = at.k_at, at.head_bytes = KV_PAGE * at.k_row;
         if (h->v_in_k)
-            at.v_at = at.k_at, at.v_row = at.k_row;
+            at.v_row = at.k_row;
         else
-            at.v_at = end, end += (uint64_t)h->n_kv_head * KV_PAGE * at.v_row;
+            at.v_at += at.head_bytes, at.head_bytes += KV_PAGE * at.v_row;
+        uint64_t end = at.k_at + (uint64_t)h->n_kv_head * at.head_bytes;
         if (end > kv->groups[g].page_bytes) kv->groups[g].page_bytes = end;
         if (kv->layers) kv->layers[i] = at;
     }

@@ -40,9 +40,14 @@ struct kv_group {
 
 struct kv_layer {
     uint32_t group;
-    uint64_t k_at, v_at; /* in a page */
-    size_t k_row, v_row;
+    uint64_t k_at, v_at; /* in a page, of the first head */
+    size_t k_row, v_row, head_bytes;
 };
+
+/* Where the rows of a head begin in a page. */
+static inline uint64_t kv_head_at(const struct kv_layer *l, uint32_t head, bool value) {
+    return (value ? l->v_at : l->k_at) + (uint64_t)head * l->head_bytes;
+}
 
 struct kv {
     enum kv_type type;

@@ -34,8 +34,7 @@ static void *kv_row(const struct model *m, const struct segment *s, uint32_t lay
                     uint32_t position, bool value) {
     const struct kv_layer *at = &m->kv.layers[layer];
     uint8_t *page = kv_page(&m->kv, at->group, s->seq->kv.pages[at->group][position / KV_PAGE]);
-    size_t row = (size_t)head * KV_PAGE + position % KV_PAGE;
-    return value ? page + at->v_at + row * at->v_row : page + at->k_at + row * at->k_row;
+    return page + kv_head_at(at, head, value) + position % KV_PAGE * (value ? at->v_row : at->k_row);
 }
 
 static const struct segment *segment_of(const struct walk *w, uint32_t token) {
@@ -139,6 +138,7 @@ static struct attn attn_segment(const struct runner *r, const struct op *op,
     a.q = run_in(m, op) + s->first * in, a.q_stride = in;
     a.out = run_out(m, op) + s->first * out, a.out_stride = out;
     a.n_tokens = s->n_tokens, a.position = s->position, a.n_past = s->position + s->n_tokens;
+    a.head_bytes = at->head_bytes;
     if (!pointers) return a;
     const void **k = (const void **)(void *)r->scratch,
                **v = (const void **)(void *)(r->scratch + pointers_bytes(m));

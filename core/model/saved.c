@@ -87,7 +87,7 @@ struct saved {
     /* The run under way: bytes of it done, and its place. */
     size_t done_bytes;
     uint64_t covered;                  /* bytes of the last page's layout */
-    uint32_t group, page, layer, part; /* part: head of K, then head of V */
+    uint32_t group, page, layer, part; /* part: K of a head, V of that head, K of the next */
     enum { IN_HEAD, IN_TOKENS, IN_STATE, IN_CACHE, IN_TAIL, AT_END } where;
 };
 
@@ -104,10 +104,9 @@ static void enter_group(struct saved *st) {
 /* Where the rows of the run's head begin in their page, and the bytes of one row. */
 static uint64_t rows_of(const struct saved *st, size_t *row) {
     const struct kv_layer *l = &st->m->kv.layers[st->layer];
-    uint32_t heads = st->m->hp.layers[st->layer].n_kv_head;
-    bool v = st->part >= heads;
-    *row = v ? l->v_row : l->k_row;
-    return (v ? l->v_at : l->k_at) + (uint64_t)(st->part - (v ? heads : 0)) * KV_PAGE * *row;
+    bool value = st->part % 2;
+    *row = value ? l->v_row : l->k_row;
+    return kv_head_at(l, st->part / 2, value);
 }
 
 /* From the run's head on, to the next whose rows are not behind what was covered: layers of other

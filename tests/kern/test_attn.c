@@ -45,6 +45,7 @@ static bool v_in_k; /* V is the leading part of K's rows, for the shapes of late
 static void set_up(struct setup *s, const struct shape *p) {
     const struct kern *kern = kern_get(KERN_SCALAR);
     size_t kb = kv_row_bytes(p->type_k, p->dim_k), vb = kv_row_bytes(p->type_v, p->dim_v);
+    size_t head = KV_PAGE * (v_in_k ? kb : kb + vb);
     memset(s, 0, sizeof *s);
     s->n_pages = (p->n_past + KV_PAGE - 1) / KV_PAGE;
     s->k = must(malloc((size_t)p->n_past * p->n_kv_head * p->dim_k * 4));
@@ -52,17 +53,16 @@ static void set_up(struct setup *s, const struct shape *p) {
     s->q = must(malloc((size_t)p->n_tokens * p->n_head * p->dim_k * 4));
     s->out = must(malloc((size_t)p->n_tokens * p->n_head * p->dim_v * 4));
     for (uint32_t i = 0; i < s->n_pages; i++) {
-        s->k_pages[i] = must(malloc(kb * KV_PAGE * p->n_kv_head));
-        s->v_pages[i] = v_in_k ? s->k_pages[i] : must(malloc(vb * KV_PAGE * p->n_kv_head));
-        memset(s->k_pages[i], 0x7f, kb * KV_PAGE * p->n_kv_head); /* nonsense where nothing is stored */
-        if (!v_in_k) memset(s->v_pages[i], 0x7f, vb * KV_PAGE * p->n_kv_head);
+        s->k_pages[i] = must(malloc(head * p->n_kv_head));
+        s->v_pages[i] = (uint8_t *)s->k_pages[i] + (v_in_k ? 0 : kb * KV_PAGE);
+        memset(s->k_pages[i], 0x7f, head * p->n_kv_head); /* nonsense where nothing is stored */
     }
     for (uint32_t j = 0; j < p->n_past; j++) {
         for (uint32_t h = 0; h < p->n_kv_head; h++) {
             float *k = s->k + ((size_t)j * p->n_kv_head + h) * p->dim_k;
             float *v = s->v + ((size_t)j * p->n_kv_head + h) * p->dim_v;
-            uint8_t *kr = (uint8_t *)s->k_pages[j / KV_PAGE] + (h * KV_PAGE + j % KV_PAGE) * kb;
-            uint8_t *vr = (uint8_t *)s->v_pages[j / KV_PAGE] + (h * KV_PAGE + j % KV_PAGE) * vb;
+            uint8_t *kr = (uint8_t *)s->k_pages[j / KV_PAGE] + h * head + j % KV_PAGE * kb;
+            uint8_t *vr = (uint8_t *)s->v_pages[j / KV_PAGE] + h * head + j % KV_PAGE * vb;
             for (uint32_t d = 0; d < p->dim_k; d++) k[d] = rnd(d % 7 ? 2.0f : 2e-5f);
             for (uint32_t d = 0; d < p->dim_v; d++) v[d] = rnd(1);
             kern_kv_store(kern, p->type_k, kr, k, p->dim_k);
@@ -81,7 +81,7 @@ static void set_up(struct setup *s, const struct shape *p) {
     for (uint32_t i = 0; i <= 2 * ATTN_FAR; i++) s->bucket[i] = (uint8_t)(i * 7 / (2 * ATTN_FAR + 1));
     s->a = (struct attn){
         .type_k = p->type_k, .type_v = p->type_v, .n_head = p->n_head, .n_kv_head = p->n_kv_head,
-        .dim_k = p->dim_k, .dim_v = p->dim_v, .dim_v_row = v_in_k ? p->dim_k : 0, .q = s->q, .q_stride = (size_t)p->n_head * p->dim_k,
+        .dim_k = p->dim_k, .dim_v = p->dim_v, .dim_v_row = v_in_k ? p->dim_k : 0, .head_bytes = head, .q = s->q, .q_stride = (size_t)p->n_head * p->dim_k,
         .out = s->out, .out_stride = (size_t)p->n_head * p->dim_v, .n_tokens = p->n_tokens,
         .position = p->n_past - p->n_tokens, .window = p->window, .bidirectional = p->bidirectional,
         .n_past = p->n_past, .k_pages = (const void *const *)s->k_pages,
@@ -92,7 +92,7 @@ static void set_up(struct setup *s, const struct shape *p) {
 }
 
 static void tear_down(struct setup *s) {
-    for (uint32_t i = 0; i < s->n_pages; i++) free(s->k_pages[i]), s->a.dim_v_row ? (void)0 : free(s->v_pages[i]);
+    for (uint32_t i = 0; i < s->n_pages; i++) free(s->k_pages[i]);
     free(s->k), free(s->v), free(s->q), free(s->out);
 }
 
@@ -251,7 +251,7 @@ static void test_shape(const struct shape *p) {
         uint32_t lo, hi;
         attn_range(&s.a, 0, &lo, &hi);
         for (uint32_t i = 0; i < lo / KV_PAGE; i++) {
-            free(s.k_pages[i]), free(s.v_pages[i]);
+            free(s.k_pages[i]);
             s.k_pages[i] = s.v_pages[i] = NULL;
         }
         for (enum kern_level level = KERN_SCALAR; level <= KERN_RELAXED; level++) {
