@@ -83,14 +83,14 @@ static void load(enum kv_type type, float *dst, const void *row, size_t dim, siz
 
 static float sum4(const float t[4]) { return (t[0] + t[2]) + (t[1] + t[3]); }
 
-/* Two rows of integers. */
+/* Two rows of integers; sums wrap where a cache that was restored holds codes that none of ours would. */
 static float product(const uint8_t *codes, const uint8_t *k, size_t dim) {
     float t[4] = {0};
     for (size_t d0 = 0; d0 < dim; d0 += 4 * ATTN_LANE) {
-        int32_t sum[4] = {0};
+        uint32_t sum[4] = {0};
         for (size_t d = d0; d < dim && d < d0 + 4 * ATTN_LANE; d++)
-            sum[d % 8 / 2] += code(codes, d) * code(k, d);
-        for (int i = 0; i < 4; i++) t[i] += (float)sum[i];
+            sum[d % 8 / 2] += (uint32_t)(code(codes, d) * code(k, d));
+        for (int i = 0; i < 4; i++) t[i] += (float)(int32_t)sum[i];
     }
     return sum4(t) * (codes_scale(codes, dim) * codes_scale(k, dim));
 }
@@ -131,10 +131,10 @@ static void add_codes(const struct attn *a, const struct block *b, const float *
     scale = codes_scale(codes, KV_PAGE);
     for (uint32_t j0 = 0; j0 < KV_PAGE; j0 += ATTN_LANE) {
         for (size_t d = 0; d < a->dim_v; d++) {
-            int32_t sum = 0;
+            uint32_t sum = 0;
             for (uint32_t j = j0 > b->from ? j0 : b->from; j < b->to && j < j0 + ATTN_LANE; j++)
-                sum += code(codes, j) * code(b->v + j * bytes, d);
-            acc[d] = acc[d] + (float)sum * scale;
+                sum += (uint32_t)(code(codes, j) * code(b->v + j * bytes, d));
+            acc[d] = acc[d] + (float)(int32_t)sum * scale;
         }
     }
 }

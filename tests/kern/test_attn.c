@@ -264,6 +264,32 @@ static void test_shape(const struct shape *p) {
     free(want), free(got), free(truth);
 }
 
+/* Rows of integers whose codes are all as large as they get: sums of products go to the end of what an int32 holds. Every
+ * other key is the opposite of the query, where `apart`; else all weights are the same. */
+static void test_ends(bool apart) {
+    static const struct shape shape = {"ends", 2, 1, 128, 128, 128, 1, 0, KV_I16, KV_I16, 0, 0, 0, 0};
+    struct setup s;
+    double truth[2 * 128];
+    size_t bytes = kv_row_bytes(KV_I16, 128);
+    set_up(&s, &shape);
+    for (uint32_t i = 0; i < 2 * 128; i++) s.q[i] = 2;
+    for (uint32_t j = 0; j < shape.n_past; j++) {
+        float *k = s.k + (size_t)j * 128, *v = s.v + (size_t)j * 128;
+        for (uint32_t d = 0; d < 128; d++) k[d] = apart && j % 2 ? -3.0f : 3.0f, v[d] = d % 3 ? 5.0f : -5.0f;
+        if (j % 2 && apart) for (uint32_t d = 0; d < 128; d++) v[d] = 0.25f;
+        kern_kv_store(kern_get(KERN_SCALAR), KV_I16, (uint8_t *)s.k_pages[j / KV_PAGE] + j % KV_PAGE * bytes, k, 128);
+        kern_kv_store(kern_get(KERN_SCALAR), KV_I16, (uint8_t *)s.v_pages[j / KV_PAGE] + j % KV_PAGE * bytes, v, 128);
+    }
+    exact(&s, truth);
+    for (enum kern_level level = KERN_SCALAR; level <= KERN_RELAXED; level++) {
+        if (!kern_get(level)) continue;
+        run(kern_get(level), &s.a, false);
+        for (int i = 0; i < 2 * 128; i++)
+            CHECK(fabs(s.out[i] - truth[i]) < 1e-5, "ends, level %d: %g for %g", level, s.out[i], truth[i]);
+    }
+    tear_down(&s);
+}
+
 /* Every half a cache can hold survives, in every level; larger values saturate and nothing becomes infinite. */
 static void test_rows(void) {
     static float x[65536 / 8 * 8], y[sizeof x / sizeof *x];
@@ -383,6 +409,7 @@ int main(int argc, char **argv) {
     }
     test_rows();
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) test_shape(shapes + i);
+    test_ends(false), test_ends(true);
     v_in_k = true;
     for (size_t i = 0; i < sizeof latent / sizeof *latent; i++) test_shape(latent + i);
     return check_done();
