@@ -7,16 +7,9 @@
 
 #ifdef KERN_SIMD128
 
-#if defined(__clang__)
-#define ROLLED _Pragma("clang loop unroll(disable)")
-#else
-#define ROLLED
-#endif
-#define INLINE static inline __attribute__((always_inline))
-
 /* ---- rows ------------------------------------------------------------------------------------------------ */
 /* Four of src * by, as far as there are so many, no larger than a half. */
-INLINE v128 some(const float *src, size_t n, v128 by) {
+V_INLINE v128 some(const float *src, size_t n, v128 by) {
     v128 limit = vf_splat(KV_HALF_MAX);
     float x[4] = {0};
     if (n < 4) memcpy(x, src, n * 4);
@@ -48,10 +41,10 @@ void attn_codes_load(float *dst, const uint8_t *row, size_t dim, size_t dim_row)
 
 /* ---- scores: two queries by four keys ---------------------------------------------------------------------- */
 /* Lane sums of n elements, at most 4 * ATTN_LANE. */
-INLINE void products(int n_rows, v128 s[2][4], const uint8_t *q, const uint8_t *k, size_t n, size_t bytes) {
+V_INLINE void products(int n_rows, v128 s[2][4], const uint8_t *q, const uint8_t *k, size_t n, size_t bytes) {
     for (int r = 0; r < n_rows; r++)
         for (int j = 0; j < 4; j++) s[r][j] = v_zero();
-    ROLLED for (size_t d = 0; d < n; d += 8, q += 16, k += 16) {
+    V_ROLLED for (size_t d = 0; d < n; d += 8, q += 16, k += 16) {
         v128 x[4];
         V_POINTERS(q, k);
         for (int j = 0; j < 4; j++) x[j] = v_load(k + (size_t)j * bytes);
@@ -62,7 +55,7 @@ INLINE void products(int n_rows, v128 s[2][4], const uint8_t *q, const uint8_t *
     }
 }
 
-INLINE void score4(int n_rows, float *scores, const uint8_t *q, const uint8_t *k, size_t dim, size_t bytes) {
+V_INLINE void score4(int n_rows, float *scores, const uint8_t *q, const uint8_t *k, size_t dim, size_t bytes) {
     enum { PART = 4 * ATTN_LANE };
     const uint8_t *at = k + bytes - 4;
     v128 s[2][4], t[2][4], scale = v_load32x4(at, at + bytes, at + 2 * bytes, at + 3 * bytes);
@@ -80,7 +73,7 @@ INLINE void score4(int n_rows, float *scores, const uint8_t *q, const uint8_t *k
     }
 }
 
-INLINE void score_rows(float *scores, const uint8_t *q, uint32_t n_rows, const uint8_t *k, size_t dim, uint32_t from,
+V_INLINE void score_rows(float *scores, const uint8_t *q, uint32_t n_rows, const uint8_t *k, size_t dim, uint32_t from,
                        uint32_t to) {
     size_t bytes = kv_codes_scale(dim) + 4;
     for (uint32_t r = 0; r < n_rows; r += 2)
@@ -120,14 +113,14 @@ void attn_codes_weights(float *p, float largest, uint32_t from, uint32_t to) {
 }
 
 /* n_vec times eight columns of positions [from, to), even ones, no more than ATTN_LANE. */
-INLINE void sum_columns(int n_rows, int n_vec, float *acc, size_t acc_stride, const float *p, const uint8_t *v,
+V_INLINE void sum_columns(int n_rows, int n_vec, float *acc, size_t acc_stride, const float *p, const uint8_t *v,
                         size_t bytes, uint32_t from, uint32_t to) {
     v128 s[4][4];
     const uint8_t *w = (const uint8_t *)p + 2 * from;
     for (int r = 0; r < n_rows; r++)
         for (int c = 0; c < 2 * n_vec; c++) s[r][c] = v_zero();
     v += from * bytes;
-    ROLLED for (uint32_t j = from; j < to; j += 2, w += 4, v += 2 * bytes) {
+    V_ROLLED for (uint32_t j = from; j < to; j += 2, w += 4, v += 2 * bytes) {
         v128 x[4]; /* pairs of one column */
         V_POINTERS(w, v);
         for (int c = 0; c < n_vec; c++) {

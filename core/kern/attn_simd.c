@@ -8,18 +8,11 @@
 
 #ifdef KERN_SIMD128
 
-#if defined(__clang__)
-#define ROLLED _Pragma("clang loop unroll(disable)")
-#else
-#define ROLLED
-#endif
-#define INLINE static inline __attribute__((always_inline))
-
 /* ---- rows of the cache ------------------------------------------------------------------------------- */
-INLINE v128 clamp(v128 x, v128 limit) { return vf_pmin(limit, vf_pmax(vf_neg(limit), x)); }
+V_INLINE v128 clamp(v128 x, v128 limit) { return vf_pmin(limit, vf_pmax(vf_neg(limit), x)); }
 
 /* base/bytes.h: float_to_half of four values no larger than KV_HALF_MAX, in the low halves of the lanes. */
-INLINE v128 to_half(v128 x) {
+V_INLINE v128 to_half(v128 x) {
     v128 a = vf_abs(x), sign = v_andnot(x, vi_splat(0x7fffffff)), small, normal;
     small = vi_sub(vf_add(a, vf_splat(0.5f)), vi_splat(0x3f000000));
     normal = vi_add(vi_add(a, vi_splat(0xfff)), v_and(vi_shr_u(a, 13), vi_splat(1)));
@@ -121,11 +114,11 @@ static void decode(float *panel, size_t stride, enum kv_type type, const uint8_t
 
 /* ---- products ------------------------------------------------------------------------------------------ */
 /* scores[r][j] = q[r] . k[j] for n_rows rows and four positions. */
-INLINE void score4(int n_rows, float *scores, const float *q, const float *k, size_t dim) {
+V_INLINE void score4(int n_rows, float *scores, const float *q, const float *k, size_t dim) {
     v128 t[4][4];
     for (int r = 0; r < n_rows; r++)
         for (int j = 0; j < 4; j++) t[r][j] = v_zero();
-    ROLLED for (size_t d = 0; d < dim; d += 4, q += 4, k += 4) {
+    V_ROLLED for (size_t d = 0; d < dim; d += 4, q += 4, k += 4) {
         v128 x[4];
         V_POINTERS(q, k);
         for (int j = 0; j < 4; j++) x[j] = v_load(k + (size_t)j * dim);
@@ -139,7 +132,7 @@ INLINE void score4(int n_rows, float *scores, const float *q, const float *k, si
 }
 
 /* Rows [0, n_rows) against positions [from, to), both multiples of four. */
-INLINE void score_blocks(float *scores, const float *q, uint32_t n_rows, const float *k, size_t dim, uint32_t from,
+V_INLINE void score_blocks(float *scores, const float *q, uint32_t n_rows, const float *k, size_t dim, uint32_t from,
                          uint32_t to) {
     for (uint32_t r = 0; r < n_rows; r += 2)
         for (uint32_t j = from; j < to; j += 4) {
@@ -162,13 +155,13 @@ static void score_rows(float *scores, const float *q, uint32_t n_rows, const flo
 }
 
 /* acc[r] += p[r][j] * v[j] for j in [from, to), n_rows rows and n_vec vectors of columns. */
-INLINE void sum_columns(int n_rows, int n_vec, float *acc, size_t acc_stride, const float *p, const float *v,
+V_INLINE void sum_columns(int n_rows, int n_vec, float *acc, size_t acc_stride, const float *p, const float *v,
                         size_t dim, uint32_t from, uint32_t to) {
     v128 s[2][4];
     for (int r = 0; r < n_rows; r++)
         for (int c = 0; c < n_vec; c++) s[r][c] = v_load(acc + r * acc_stride + 4 * c);
     p += from, v += from * dim;
-    ROLLED for (uint32_t j = from; j < to; j++, p++, v += dim) {
+    V_ROLLED for (uint32_t j = from; j < to; j++, p++, v += dim) {
         v128 x[4];
         V_POINTERS(p, v);
         for (int c = 0; c < n_vec; c++) x[c] = v_load(v + 4 * c);
@@ -235,7 +228,7 @@ static float most_of(float *s, struct row row) {
 
 /* Turns scores, the largest of which is `block`, into weights, updates (m, l) and rescales acc. With `scale`, weights are
  * times scale[j], and the largest goes to state[3]. False where the row sees nothing here. */
-INLINE bool weigh(float *s, struct row row, float block, float *state, size_t dim, const float *scale) {
+V_INLINE bool weigh(float *s, struct row row, float block, float *state, size_t dim, const float *scale) {
     float most = f_max(state[0], block), alpha = 1.0f, lane[4];
     uint32_t from = row.from & ~7u, to = (row.to + 7) & ~7u;
     v128 top = vf_splat(most), sum = v_zero(), largest = v_zero();
@@ -322,8 +315,8 @@ static uint32_t touch(const uint8_t *p, size_t n) {
     enum { LINE = 64 };
     static const volatile uint32_t never = 0;
     uint32_t sum = 0, again = never;
-    ROLLED for (size_t i = 0; i < n; i += LINE) {
-        ROLLED do {
+    V_ROLLED for (size_t i = 0; i < n; i += LINE) {
+        V_ROLLED do {
             __asm__ volatile("" : "+r"(again));
             sum += p[i];
         } while (again);

@@ -33,14 +33,14 @@ const struct kern *kern_variant(size_t index) {
  * same in code that an engine has not optimized yet. */
 enum { CHAIN = 32 };
 __attribute__((noinline)) static int32_t chain16(v128 x, v128 b, int n) {
-    MM_ROLLED for (int i = 0; i < n; i++) {
-        MM_UNROLLED for (int j = 0; j < CHAIN; j++) x = vh_dot_b(x, b);
+    V_ROLLED for (int i = 0; i < n; i++) {
+        V_UNROLLED for (int j = 0; j < CHAIN; j++) x = vh_dot_b(x, b);
     }
     return vi_lane(x, 0);
 }
 __attribute__((noinline)) static int32_t chain32(v128 x, v128 b, int n) {
-    MM_ROLLED for (int i = 0; i < n; i++) {
-        MM_UNROLLED for (int j = 0; j < CHAIN; j++) x = vi_dot_b(b, x, b);
+    V_ROLLED for (int i = 0; i < n; i++) {
+        V_UNROLLED for (int j = 0; j < CHAIN; j++) x = vi_dot_b(b, x, b);
     }
     return vi_lane(x, 0);
 }

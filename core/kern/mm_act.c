@@ -92,7 +92,7 @@ static inline void put_split(uint8_t *to, const v128 q[2]) {
     store_i32(to, -128 * lanes_sum(sum));
 }
 
-MM_INLINE void act_q8(uint8_t *to, const float *x, size_t stride, size_t k, size_t width,
+V_INLINE void act_q8(uint8_t *to, const float *x, size_t stride, size_t k, size_t width,
                       size_t live, bool signs) {
     uint8_t *wide = to + k / 32 * MM_Q8_BYTES * width, *split = wide + k / 32 * MM_Q8_WIDE * width;
     for (size_t b = 0; b < k / 32; b++, to += MM_Q8_BYTES * width, wide += MM_Q8_WIDE * width)
@@ -114,7 +114,7 @@ MM_INLINE void act_q8(uint8_t *to, const float *x, size_t stride, size_t k, size
         }
 }
 
-MM_INLINE void act_q8k(uint8_t *to, const float *x, size_t stride, size_t k, size_t width,
+V_INLINE void act_q8k(uint8_t *to, const float *x, size_t stride, size_t k, size_t width,
                        size_t live) {
     uint8_t *wide = to + k / 256 * MM_Q8K_BYTES * width, *zero_points = wide + k / 256 * MM_Q8K_WIDE * width;
     for (size_t b = 0; b < k / 256; b++, to += MM_Q8K_BYTES * width, wide += MM_Q8K_WIDE * width)

@@ -7,9 +7,9 @@
 #ifdef KERN_SIMD128
 
 /* The codes of a unit: [step 8][row 8][4] bytes. */
-MM_INLINE void put_unit(uint8_t *to, const uint8_t *unit, int bits) {
+V_INLINE void put_unit(uint8_t *to, const uint8_t *unit, int bits) {
     struct mm_masks masks = mm_masks(bits);
-    MM_UNROLLED for (int s = 0; s < 8; s++) {
+    V_UNROLLED for (int s = 0; s < 8; s++) {
         for (int h = 0; h < 2; h++) v_store(to + 32 * s + 16 * h, mm_code(unit, bits, s, h, masks));
     }
 }

@@ -11,9 +11,9 @@ void mm_f32_dot4(float *acc, const void *panel, const void *group, size_t k) {
     const float *w = panel, *x = group;
     v128 first[8], second[8], s[8];
     for (int i = 0; i < 8; i++) first[i] = second[i] = v_zero();
-    MM_ROLLED for (int p = 0; p < 4; p++) {
+    V_ROLLED for (int p = 0; p < 4; p++) {
         for (int i = 0; i < 8; i++) s[i] = v_zero();
-        MM_ROLLED for (size_t i = 0; i < q; i++, w += 8, x += 4) {
+        V_ROLLED for (size_t i = 0; i < q; i++, w += 8, x += 4) {
             v128 lo = v_load(w), hi = v_load(w + 4);
             for (int t = 0; t < 4; t++) {
                 v128 a = v_load_splat32(x + t);
@@ -35,7 +35,7 @@ void mm_f32_dot1(float *acc, const void *panel, const void *group, size_t k) {
     const float *w = panel, *x = group;
     v128 s[8];
     for (int i = 0; i < 8; i++) s[i] = v_zero();
-    MM_ROLLED for (size_t i = 0; i < q; i++, x += 4) {
+    V_ROLLED for (size_t i = 0; i < q; i++, x += 4) {
         for (int p = 0; p < 4; p++) {
             const float *row = w + ((size_t)p * q + i) * 8;
             v128 a = v_load_splat32(x + p);
@@ -51,18 +51,18 @@ enum { FROM_F32, FROM_F16, FROM_BF16 };
 
 /* Rows 4 * h .. of a column of a tile. Half-floats as mm_half gives them: infinities, which no
  * model has, are 65536 and up. */
-MM_INLINE v128 column(const uint8_t *tile, int from, int h, struct mm_masks masks) {
+V_INLINE v128 column(const uint8_t *tile, int from, int h, struct mm_masks masks) {
     if (from == FROM_F32) return v_load(tile + 16 * h);
     if (from == FROM_BF16) return vi_shl(vi_load16x4_u(tile + 8 * h), 16);
     return mm_half(tile + 8 * h, masks);
 }
 
-MM_INLINE void gemv(float *acc, const uint8_t *tile, const float *x, size_t k, int from) {
+V_INLINE void gemv(float *acc, const uint8_t *tile, const float *x, size_t k, int from) {
     size_t step = from == FROM_F32 ? 32 : 16;
     struct mm_masks w = mm_masks(8);
     v128 s[8];
     for (int i = 0; i < 8; i++) s[i] = v_zero();
-    MM_ROLLED for (size_t i = 0; i + 4 <= k; i += 4, x += 4, tile += 4 * step) {
+    V_ROLLED for (size_t i = 0; i + 4 <= k; i += 4, x += 4, tile += 4 * step) {
         for (int p = 0; p < 4; p++) {
             v128 a = v_load_splat32(x + p);
             s[2 * p] = vf_add(s[2 * p], vf_mul(column(tile + p * step, from, 0, w), a));
@@ -79,7 +79,7 @@ MM_INLINE void gemv(float *acc, const uint8_t *tile, const float *x, size_t k, i
     v_store(acc + 4, vf_add(vf_add(s[1], s[3]), vf_add(s[5], s[7])));
 }
 
-MM_INLINE void unpack(float *panel, const uint8_t *tile, size_t k, int from) {
+V_INLINE void unpack(float *panel, const uint8_t *tile, size_t k, int from) {
     size_t q = mm_quarter(k), step = from == FROM_F32 ? 32 : 16;
     struct mm_masks w = mm_masks(8);
     for (size_t i = 0; i < 4 * q; i++) {

@@ -9,19 +9,19 @@
 #ifdef KERN_SIMD128
 
 /* sums [row pair 2] of half h: one step on top of c */
-MM_INLINE void step(v128 c[2], v128 low, v128 high, v128 x) {
+V_INLINE void step(v128 c[2], v128 low, v128 high, v128 x) {
     c[0] = vi_add(c[0], vi_dot_h(low, x));
     c[1] = vi_add(c[1], vi_dot_h(high, x));
 }
-MM_INLINE v128 meet(const v128 c[2]) {
+V_INLINE v128 meet(const v128 c[2]) {
     return vi_add(V_SHUFFLE32(c[0], c[1], 0, 2, 4, 6), V_SHUFFLE32(c[0], c[1], 1, 3, 5, 7));
 }
 
 /* Steps [from, to) of a unit on top of c[half][row pair]; x are the unit's 32 activations as int16.
  */
-MM_INLINE void unit_steps(v128 c[2][2], const uint8_t *unit, const uint8_t *x, int bits, bool mapped, v128 table,
+V_INLINE void unit_steps(v128 c[2][2], const uint8_t *unit, const uint8_t *x, int bits, bool mapped, v128 table,
                           struct mm_masks masks, int from, int to) {
-    MM_UNROLLED for (int s = from; s < to; s++) {
+    V_UNROLLED for (int s = from; s < to; s++) {
         v128 two = v_load(x + 16 * (s / 2)); /* of which the odd half is not loaded again */
         v128 a = s % 2 ? V_SHUFFLE32(two, two, 2, 3, 2, 3) : V_SHUFFLE32(two, two, 0, 1, 0, 1);
         for (int h = 0; h < 2; h++) {
@@ -38,20 +38,20 @@ MM_INLINE void unit_steps(v128 c[2][2], const uint8_t *unit, const uint8_t *x, i
 
 /* A whole unit. Its groups are a loop: unrolled, one half of the rows would be multiplied after the other, and the
  * activations of all steps would not stay in registers. */
-MM_INLINE void unit_all(v128 c[2][2], const uint8_t *unit, const uint8_t *x, int bits, bool mapped, v128 table,
+V_INLINE void unit_all(v128 c[2][2], const uint8_t *unit, const uint8_t *x, int bits, bool mapped, v128 table,
                         struct mm_masks masks) {
-    MM_ROLLED for (int i = 0; i < 2; i++, unit += 16 * bits, x += 32) {
+    V_ROLLED for (int i = 0; i < 2; i++, unit += 16 * bits, x += 32) {
         V_POINTERS(unit, x);
         unit_steps(c, unit, x, bits, mapped, table, masks, 0, 4);
     }
 }
 
-MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head,
+V_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head,
                       int bits, int shift, uint32_t mapped) {
     const uint8_t *wide = a + k / 32 * MM_Q8_BYTES;
     struct mm_masks masks = mm_masks(bits);
     v128 table = mapped ? v_load(mm_layout(mapped)->map) : v_zero(), sum[2] = {v_zero(), v_zero()};
-    MM_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES, wide += MM_Q8_WIDE) {
+    V_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES, wide += MM_Q8_WIDE) {
         v128 c[2][2], d = v_load_splat32(a), dots;
         c[0][0] = c[0][1] = c[1][0] = c[1][1] = v_zero();
         unit_all(c, tile + head, wide, bits, mapped, table, masks);
@@ -70,14 +70,14 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
     v_store(acc + 4, sum[1]);
 }
 
-MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head,
+V_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head,
                        int scales, int scale_bytes, int bits, int shift, uint32_t mapped) {
     const uint8_t *wide = a + k / 256 * MM_Q8K_BYTES, *zero = wide + k / 256 * MM_Q8K_WIDE;
     struct mm_masks masks = mm_masks(bits);
     int n = scales == MM_SIX_MIN || scales == MM_SIX ? 4 : 8, sub = n == 4 ? 8 : 4;
     bool has_min = head == 32;
     v128 table = mapped ? v_load(mm_layout(mapped)->map) : v_zero(), sum[2] = {v_zero(), v_zero()};
-    MM_ROLLED for (size_t b = 0; b < k / 256; b++, a += MM_Q8K_BYTES) {
+    V_ROLLED for (size_t b = 0; b < k / 256; b++, a += MM_Q8K_BYTES) {
         _Alignas(16) uint8_t twice[512];
         v128 scale[8], min[8], total[2][2], least[2], d = v_load_splat32(a);
         const uint8_t *unit = tile + head + scale_bytes, *times = twice;
@@ -93,8 +93,8 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
                     vi_add(least[h], vi_dot_h(mm_scale_pairs(min[v], h),
                                               v_load_splat32(a + (n == 4 ? MM_Q8K_SUMS32 : MM_Q8K_SUMS16) + 4 * v)));
         }
-        MM_ROLLED for (int u = 0; u < 8; u++, unit += 32 * bits, wide += 64) {
-            MM_UNROLLED for (int s = 0; s < 8; s += sub, times += 32, zero += 4) {
+        V_ROLLED for (int u = 0; u < 8; u++, unit += 32 * bits, wide += 64) {
+            V_UNROLLED for (int s = 0; s < 8; s += sub, times += 32, zero += 4) {
                 v128 c[2][2];
                 c[0][0] = c[0][1] = c[1][0] = c[1][1] =
                     shift < 0 ? v_zero() : vi_shl(vi_from_h_low(v_load_splat32(zero)), shift);
@@ -127,13 +127,13 @@ void mm_pairs_q8_0(float *acc, const void *tile_bytes, const void *group, size_t
     const uint8_t *tile = tile_bytes, *a = group, *split = a + k / 32 * (MM_Q8_BYTES + MM_Q8_WIDE);
     struct mm_masks masks = mm_masks(8);
     v128 even = v_hidden(&mm_mask_even), sum[2] = {v_zero(), v_zero()};
-    MM_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES, split += MM_Q8_SPLIT, tile += 16 + 256) {
+    V_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES, split += MM_Q8_SPLIT, tile += 16 + 256) {
         v128 c[2], d = v_load_splat32(a);
         c[0] = c[1] = v_load_splat32(split);
         const uint8_t *w = tile + 16, *x = split + 4;
-        MM_ROLLED for (int i = 0; i < 2; i++, w += 128, x += 32) { /* more at once would not fit the registers */
+        V_ROLLED for (int i = 0; i < 2; i++, w += 128, x += 32) { /* more at once would not fit the registers */
             V_POINTERS(w, x);
-            MM_UNROLLED for (int s = 0; s < 4; s++)
+            V_UNROLLED for (int s = 0; s < 4; s++)
                 for (int h = 0; h < 2; h++) {
                     v128 v = v_load(w + 32 * s + 16 * h);
                     c[h] = vi_add(c[h], vi_add(vi_dot_h(v, v_load_splat32(x + 4 * s)),

@@ -33,12 +33,12 @@ struct iq_row {
 };
 
 /* Negates value i where bit i of signs is set. */
-MM_INLINE v128 iq_negate(v128 values, uint32_t signs, v128 bit) {
+V_INLINE v128 iq_negate(v128 values, uint32_t signs, v128 bit) {
     v128 s = iq_mask(signs, bit);
     return vb_sub(v_xor(values, s), s);
 }
 
-MM_INLINE void iq2_row(struct iq_row *row, const uint8_t *p, uint32_t dtype) {
+V_INLINE void iq2_row(struct iq_row *row, const uint8_t *p, uint32_t dtype) {
     v128 at = v_load(iq_at2), bit = v_load(iq_bits), table = v_load(iq2_values);
     for (int j = 0; j < 16; j++) { /* 16 columns: two codes */
         uint32_t a, b, signs, scale;
@@ -65,7 +65,7 @@ MM_INLINE void iq2_row(struct iq_row *row, const uint8_t *p, uint32_t dtype) {
     }
 }
 
-MM_INLINE void iq3_row(struct iq_row *row, const uint8_t *p, uint32_t dtype) {
+V_INLINE void iq3_row(struct iq_row *row, const uint8_t *p, uint32_t dtype) {
     v128 at = v_load(iq_at3), bit = v_load(iq_bits),
          table = v_load(dtype == DT_IQ3_S ? iq3s_values : iq3xxs_values);
     for (int j = 0; j < 16; j++) { /* 16 columns: four codes */
@@ -88,7 +88,7 @@ MM_INLINE void iq3_row(struct iq_row *row, const uint8_t *p, uint32_t dtype) {
 }
 
 /* Eight times the value, delta included. */
-MM_INLINE void iq1_row(struct iq_row *row, const uint8_t *p, uint32_t dtype) {
+V_INLINE void iq1_row(struct iq_row *row, const uint8_t *p, uint32_t dtype) {
     v128 at = v_load(iq_at2), table = v_load(iq1_values);
     for (int j = 0; j < 16; j++) {
         uint32_t a, b, scale, minus; /* minus: bit 0 and bit 1, the sign of delta for either code */
@@ -115,7 +115,7 @@ MM_INLINE void iq1_row(struct iq_row *row, const uint8_t *p, uint32_t dtype) {
 }
 
 /* Digit k of 16 bytes, less 1. */
-MM_INLINE v128 tq1_digits(v128 bytes, int k) {
+V_INLINE v128 tq1_digits(v128 bytes, int k) {
     static const int16_t power[5] = {1, 3, 9, 27, 81};
     v128 times = vh_splat(power[k]), three = vh_splat(3), byte = vh_splat(255);
     v128 low = v_and(vh_mul(vh_from_bu_low(bytes), times), byte),
@@ -123,7 +123,7 @@ MM_INLINE v128 tq1_digits(v128 bytes, int k) {
     return vb_sub(vb_narrow(vh_shr_u(vh_mul(low, three), 8), vh_shr_u(vh_mul(high, three), 8)),
                   vb_splat(1));
 }
-MM_INLINE void tq1_row(struct iq_row *row, const uint8_t *p) {
+V_INLINE void tq1_row(struct iq_row *row, const uint8_t *p) {
     v128 last = v_load32(p + 48), digits[4];
     for (int k = 0; k < 5; k++) {
         row->code[2 * k] = tq1_digits(v_load(p), k);
@@ -137,12 +137,12 @@ MM_INLINE void tq1_row(struct iq_row *row, const uint8_t *p) {
     for (int j = 0; j < 16; j++) row->scale[j] = 1;
 }
 
-MM_INLINE void unpack(uint32_t dtype, uint8_t *to, const uint8_t *tile, size_t k) {
+V_INLINE void unpack(uint32_t dtype, uint8_t *to, const uint8_t *tile, size_t k) {
     size_t row_bytes = dtype_bytes(dtype, k), bytes = dtype_bytes(dtype, 256);
-    MM_ROLLED for (size_t b = 0; b < k / 256; b++, to += MM_PANEL256) {
-        MM_ROLLED for (size_t h = 0; h < 2; h++) {
+    V_ROLLED for (size_t b = 0; b < k / 256; b++, to += MM_PANEL256) {
+        V_ROLLED for (size_t h = 0; h < 2; h++) {
             struct iq_row rows[4];
-            MM_ROLLED for (size_t r = 0; r < 4; r++) {
+            V_ROLLED for (size_t r = 0; r < 4; r++) {
                 const uint8_t *p = tile + (4 * h + r) * row_bytes + b * bytes;
                 float d = mm_scale_half(mm_iq_d(dtype, p)) * formats[dtype].unit;
                 memcpy(to + 4 * (4 * h + r), &d, 4);
@@ -162,7 +162,7 @@ MM_INLINE void unpack(uint32_t dtype, uint8_t *to, const uint8_t *tile, size_t k
                     iq2_row(&rows[r], p, dtype);
                 }
             }
-            MM_ROLLED for (size_t j = 0; j < 16; j++) {
+            V_ROLLED for (size_t j = 0; j < 16; j++) {
                 v128 low[4], high[4];
                 uint8_t *at = to + 320 + 256 * j + 16 * h;
                 for (int r = 0; r < 4; r++) {

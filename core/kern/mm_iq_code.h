@@ -9,18 +9,18 @@
 #ifdef KERN_SIMD128
 
 /* Fields of 2 bits of two codes (8 each), of 3 bits of four codes (4 each), as 16 bytes. */
-MM_INLINE v128 iq_fields2(uint32_t a, uint32_t b, v128 at) {
+V_INLINE v128 iq_fields2(uint32_t a, uint32_t b, v128 at) {
     return vb_narrow(vh_shr_u(vh_mul(vh_splat((int16_t)a), at), 14),
                      vh_shr_u(vh_mul(vh_splat((int16_t)b), at), 14));
 }
-MM_INLINE v128 iq_fields3(uint32_t a, uint32_t b, uint32_t c, uint32_t d, v128 at) {
+V_INLINE v128 iq_fields3(uint32_t a, uint32_t b, uint32_t c, uint32_t d, v128 at) {
     v128 x = vi_splat((int32_t)(a | b << 16)), y = vi_splat((int32_t)(c | d << 16));
     x = V_SHUFFLE16(x, x, 0, 0, 0, 0, 1, 1, 1, 1);
     y = V_SHUFFLE16(y, y, 0, 0, 0, 0, 1, 1, 1, 1);
     return vb_narrow(vh_shr_u(vh_mul(x, at), 13), vh_shr_u(vh_mul(y, at), 13));
 }
 /* Byte i is -1 where bit i of signs is set. */
-MM_INLINE v128 iq_mask(uint32_t signs, v128 bit) {
+V_INLINE v128 iq_mask(uint32_t signs, v128 bit) {
     v128 s = vi_splat((int32_t)signs);
     s = V_SHUFFLE8(s, s, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
     return vb_eq(v_and(s, bit), bit);

@@ -22,9 +22,9 @@ static void fill_signs(uint8_t *to, bool coded) {
         v_store(to, iq_mask(a | b << 8, bit));
     }
 }
-MM_INLINE void fill_codes(uint8_t *to, const uint16_t *grid, uint32_t n, const int8_t *values, bool eight) {
+V_INLINE void fill_codes(uint8_t *to, const uint16_t *grid, uint32_t n, const int8_t *values, bool eight) {
     v128 at = v_load(eight ? iq_at2 : iq_at3), table = v_load(values);
-    MM_ROLLED for (uint32_t i = 0; i < n; i += eight ? 2 : 4, to += 16)
+    V_ROLLED for (uint32_t i = 0; i < n; i += eight ? 2 : 4, to += 16)
         v_store(to, vb_lookup(table, eight ? iq_fields2(grid[i], grid[i + 1], at)
                                            : iq_fields3(grid[i], grid[i + 1], grid[i + 2], grid[i + 3], at)));
 }
@@ -45,7 +45,7 @@ static void fill_iq1(void *to) {
 /* ---- products -------------------------------------------------------------------------------- */
 
 /* 16 columns: what they add, of which weigh() makes int32. By the relaxed dot the activations take the signs. */
-MM_INLINE v128 part(v128 code, v128 sign, const uint8_t *q, const uint8_t *wide, bool relaxed) {
+V_INLINE v128 part(v128 code, v128 sign, const uint8_t *q, const uint8_t *wide, bool relaxed) {
 #ifdef KERN_RELAXED128
     if (relaxed) return vh_dot_b(vb_sub(v_xor(v_load(q), sign), sign), code);
 #else
@@ -54,22 +54,22 @@ MM_INLINE v128 part(v128 code, v128 sign, const uint8_t *q, const uint8_t *wide,
     code = vb_sub(v_xor(code, sign), sign);
     return vi_add(vi_dot_h(vh_from_b_low(code), v_load(wide)), vi_dot_h(vh_from_b_high(code), v_load(wide + 16)));
 }
-MM_INLINE v128 both(v128 a, v128 b, bool relaxed) {
+V_INLINE v128 both(v128 a, v128 b, bool relaxed) {
     return relaxed ? vh_add(a, b) : vi_add(a, b); /* 4 * 62 * 127 fits int16 */
 }
-MM_INLINE v128 weigh(v128 sum, v128 part, uint32_t scale, bool relaxed) {
+V_INLINE v128 weigh(v128 sum, v128 part, uint32_t scale, bool relaxed) {
     int32_t times = (int32_t)(2 * scale + 1);
     return vi_add(sum, relaxed ? vi_dot_h(part, vh_splat((int16_t)times)) : vi_mul(part, vi_splat(times)));
 }
 
 /* A row's part of a superblock; its four lanes are to be added. */
-MM_INLINE v128 iq2(const uint8_t *p, const uint8_t *q, const uint8_t *wide, const uint8_t *sign, uint32_t dtype,
+V_INLINE v128 iq2(const uint8_t *p, const uint8_t *q, const uint8_t *wide, const uint8_t *sign, uint32_t dtype,
                    bool relaxed) {
     const uint8_t *grid = sign + SIGNS;
     v128 sum = v_zero(), before = v_zero();
-    MM_ROLLED for (int g = 0; g < 8; g++, q += 32, wide += 64) {
+    V_ROLLED for (int g = 0; g < 8; g++, q += 32, wide += 64) {
         uint32_t word = dtype == DT_IQ2_XXS ? load_u32(p + 6 + 8 * g) : p[(dtype == DT_IQ2_XS ? 66 : 74) + g];
-        MM_UNROLLED for (int j = 0; j < 2; j++) {
+        V_UNROLLED for (int j = 0; j < 2; j++) {
             v128 code, mask, now;
             if (dtype == DT_IQ2_XXS) {
                 const uint8_t *at = p + 2 + 8 * g + 2 * j;
@@ -96,17 +96,17 @@ MM_INLINE v128 iq2(const uint8_t *p, const uint8_t *q, const uint8_t *wide, cons
     }
     return sum;
 }
-MM_INLINE v128 iq3(const uint8_t *p, const uint8_t *q, const uint8_t *wide, const uint8_t *sign, uint32_t dtype,
+V_INLINE v128 iq3(const uint8_t *p, const uint8_t *q, const uint8_t *wide, const uint8_t *sign, uint32_t dtype,
                    bool relaxed) {
     const uint8_t *grid = sign + SIGNS;
     v128 sum = v_zero();
-    MM_ROLLED for (int g = 0; g < 8; g++, q += 32, wide += 64) {
+    V_ROLLED for (int g = 0; g < 8; g++, q += 32, wide += 64) {
         const uint8_t *at = p + 2 + 8 * g;
         uint32_t word = dtype == DT_IQ3_XXS ? load_u32(p + 66 + 4 * g) : load_u32(p + 74 + 4 * g);
         uint32_t scale = dtype == DT_IQ3_XXS ? word >> 28 : (uint32_t)p[106 + g / 2] >> g % 2 * 4 & 15;
         uint32_t high = dtype == DT_IQ3_XXS ? 0 : p[66 + g];
         v128 of[2];
-        MM_UNROLLED for (int j = 0; j < 2; j++) {
+        V_UNROLLED for (int j = 0; j < 2; j++) {
             uint32_t c[4], signs = word >> (dtype == DT_IQ3_XXS ? 14 : 16) * j;
             v128 mask = dtype == DT_IQ3_XXS ? v_load64x2(sign + 8 * (signs & 127), sign + 8 * (signs >> 7 & 127))
                                             : v_load64x2(sign + 8 * (signs & 255), sign + 8 * (signs >> 8 & 255));
@@ -120,12 +120,12 @@ MM_INLINE v128 iq3(const uint8_t *p, const uint8_t *q, const uint8_t *wide, cons
     return sum;
 }
 /* eight times the value and delta, which have signs of their own; no masks in this book */
-MM_INLINE v128 iq1(const uint8_t *p, const uint8_t *wide, const uint8_t *grid, uint32_t dtype) {
+V_INLINE v128 iq1(const uint8_t *p, const uint8_t *wide, const uint8_t *grid, uint32_t dtype) {
     v128 sum = v_zero(), one = vb_splat(1);
-    MM_ROLLED for (int g = 0; g < 8; g++) {
+    V_ROLLED for (int g = 0; g < 8; g++) {
         uint32_t word = dtype == DT_IQ1_S ? load_u16(p + 34 + 2 * g) : 0;
         v128 minus = vb_splat(word >> 15 ? -1 : 0);
-        MM_UNROLLED for (int j = 0; j < 2; j++, wide += 32) {
+        V_UNROLLED for (int j = 0; j < 2; j++, wide += 32) {
             const uint8_t *at = p + (dtype == DT_IQ1_S ? 2 : 0) + 4 * g + 2 * j;
             uint32_t high = dtype == DT_IQ1_S ? word >> 6 * j : p[32 + 2 * g + j], second = dtype == DT_IQ1_S ? 3 : 4;
             uint32_t scale = dtype == DT_IQ1_S ? word >> 12 & 7 : (uint32_t)load_u16(p + 48 + g / 2 * 2) >> (g % 2 * 6 + 3 * j) & 7;
@@ -139,13 +139,13 @@ MM_INLINE v128 iq1(const uint8_t *p, const uint8_t *wide, const uint8_t *grid, u
     return sum;
 }
 /* Digit by digit of five (the last four bytes have four), each 0 to 2; `less` is the activations' sum. */
-MM_INLINE v128 tq1(const uint8_t *p, const uint8_t *wide, v128 less) {
+V_INLINE v128 tq1(const uint8_t *p, const uint8_t *wide, v128 less) {
     v128 three = vh_splat(3), byte = vh_splat(255), last = vh_from_bu_low(v_load32(p + 48)), digit[4];
     v128 sum = vi_sub(v_zero(), less);
-    MM_ROLLED for (int part = 0; part < 3; part++, p += 16) {
+    V_ROLLED for (int part = 0; part < 3; part++, p += 16) {
         const uint8_t *q = wide + (part == 2 ? 320 : 32 * part);
         v128 low = vh_load8x8_u(p), high = vh_load8x8_u(p + 8);
-        MM_ROLLED for (int k = 0; k < 5; k++, q += part == 2 ? 32 : 64) {
+        V_ROLLED for (int k = 0; k < 5; k++, q += part == 2 ? 32 : 64) {
             low = vh_mul(low, three), high = vh_mul(high, three);
             sum = vi_add(sum, vi_dot_h(vh_shr_u(low, 8), v_load(q)));
             sum = vi_add(sum, vi_dot_h(vh_shr_u(high, 8), v_load(q + 16)));
@@ -161,17 +161,17 @@ MM_INLINE v128 tq1(const uint8_t *p, const uint8_t *wide, v128 less) {
     return vi_add(sum, vi_dot_h(V_SHUFFLE32(digit[2], digit[3], 0, 1, 4, 5), v_load(wide + 496)));
 }
 
-MM_INLINE void gemv(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, const uint8_t *book, uint32_t dtype,
+V_INLINE void gemv(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, const uint8_t *book, uint32_t dtype,
                     bool relaxed) {
     size_t row_bytes = dtype_bytes(dtype, k), bytes = dtype_bytes(dtype, 256);
     const uint8_t *wide = a + k / 256 * MM_Q8K_BYTES;
     float unit = mm_iq(dtype)->unit;
     v128 sum[2] = {v_zero(), v_zero()};
-    MM_ROLLED for (size_t b = 0; b < k / 256; b++, tile += bytes, a += MM_Q8K_BYTES, wide += MM_Q8K_WIDE) {
+    V_ROLLED for (size_t b = 0; b < k / 256; b++, tile += bytes, a += MM_Q8K_BYTES, wide += MM_Q8K_WIDE) {
         v128 dot[8];
         float d[8];
         v128 all = vi_add(vi_pair_sum(v_load(a + 4)), vi_pair_sum(v_load(a + 20)));
-        MM_ROLLED for (size_t r = 0; r < 8; r++) {
+        V_ROLLED for (size_t r = 0; r < 8; r++) {
             const uint8_t *p = tile + r * row_bytes;
             d[r] = mm_scale_half(mm_iq_d(dtype, p)) * unit;
             if (dtype == DT_IQ3_XXS || dtype == DT_IQ3_S)

@@ -28,27 +28,27 @@ bool mm_relaxed_works(void) {
 
 /* ---- panels ---------------------------------------------------------------------------------- */
 
-MM_INLINE void put_scales(uint8_t *to, const v128 *scale, int n) {
+V_INLINE void put_scales(uint8_t *to, const v128 *scale, int n) {
     for (int v = 0; v < n; v++)
         for (int e = 0; e < 2; e++)
             for (int h = 0; h < 2; h++)
                 v_store(to + 64 * v + 32 * e + 16 * h, mm_scale_twice(scale[v], e, h));
 }
-MM_INLINE void put_pairs(uint8_t *to, const v128 *min, int n) {
+V_INLINE void put_pairs(uint8_t *to, const v128 *min, int n) {
     for (int v = 0; v < n; v++)
         for (int h = 0; h < 2; h++) v_store(to + 32 * v + 16 * h, mm_scale_pairs(min[v], h));
 }
 
-MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, int bits, bool mapped) {
+V_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, int bits, bool mapped) {
     struct mm_masks masks = mm_masks(bits);
     v128 table = mapped ? vb_add(v_load(mm_layout(DT_MXFP4)->map), vb_splat(16)) : v_zero();
-    MM_ROLLED for (size_t b = 0; b < k / 32; b++, to += PANEL32) {
+    V_ROLLED for (size_t b = 0; b < k / 32; b++, to += PANEL32) {
         for (int h = 0; h < 2; h++) {
             v_store(to + 16 * h, mm_head(tile, head, h, masks));
             if (head == 32) v_store(to + 32 + 16 * h, mm_half(tile + 16 + 8 * h, masks));
         }
         tile += head;
-        MM_UNROLLED for (int s = 0; s < 8; s++) {
+        V_UNROLLED for (int s = 0; s < 8; s++) {
             for (int h = 0; h < 2; h++) {
                 v128 code = mm_code(tile, bits, s, h, masks);
                 v_store(to + 64 + 32 * s + 16 * h, mapped ? vb_lookup(table, code) : code);
@@ -58,12 +58,12 @@ MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, in
     }
 }
 
-MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, int scales,
+V_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, int scales,
                          int scale_bytes, int bits) {
     struct mm_masks masks = mm_masks(bits);
     bool has_min = head == 32;
     int n = scales == MM_SIX_MIN ? 4 : 8;
-    MM_ROLLED for (size_t b = 0; b < k / 256; b++, to += PANEL256) {
+    V_ROLLED for (size_t b = 0; b < k / 256; b++, to += PANEL256) {
         v128 scale[8], min[8];
         for (int h = 0; h < 2; h++) {
             v_store(to + 16 * h, mm_half_any(tile + 8 * h));
@@ -73,8 +73,8 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
         if (has_min) put_pairs(to + 64, min, n);
         put_scales(to + SCALES, scale, n);
         tile += head + scale_bytes;
-        MM_ROLLED for (int u = 0; u < 8; u++, tile += 32 * bits) {
-            MM_UNROLLED for (int s = 0; s < 8; s++) {
+        V_ROLLED for (int u = 0; u < 8; u++, tile += 32 * bits) {
+            V_UNROLLED for (int s = 0; s < 8; s++) {
                 for (int h = 0; h < 2; h++)
                     v_store(to + CODES + 256 * u + 32 * s + 16 * h,
                             mm_code(tile, bits, s, h, masks));
@@ -87,7 +87,7 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
 
 /* c[token][half]: pair sums in int16 of n steps, on top of the codes' zero points (of 1 << shift each) if they have
  * them. mm_fits says how many steps fit. */
-MM_INLINE void steps16(v128 *c, const uint8_t *w, const uint8_t *a, const uint8_t *zero, int n, int width, int shift) {
+V_INLINE void steps16(v128 *c, const uint8_t *w, const uint8_t *a, const uint8_t *zero, int n, int width, int shift) {
     int i = 0;
     if (shift >= 0) {
         for (int t = 0; t < width; t++) c[2 * t] = c[2 * t + 1] = vh_shl(v_load_splat32(zero + 4 * t), shift);
@@ -99,7 +99,7 @@ MM_INLINE void steps16(v128 *c, const uint8_t *w, const uint8_t *a, const uint8_
         }
         i++, w += 32, a += 4 * width;
     }
-    MM_ROLLED for (; i < n; i++, w += 32, a += 4 * width) {
+    V_ROLLED for (; i < n; i++, w += 32, a += 4 * width) {
         V_POINTERS(w, a);
         v128 lo = v_load(w), hi = v_load(w + 16);
         for (int t = 0; t < width; t++) {
@@ -110,8 +110,8 @@ MM_INLINE void steps16(v128 *c, const uint8_t *w, const uint8_t *a, const uint8_
     }
 }
 /* n steps on top of c */
-MM_INLINE void steps32(v128 *c, const uint8_t *w, const uint8_t *a, int n, int width) {
-    MM_ROLLED for (int i = 0; i < n; i++, w += 32, a += 4 * width) {
+V_INLINE void steps32(v128 *c, const uint8_t *w, const uint8_t *a, int n, int width) {
+    V_ROLLED for (int i = 0; i < n; i++, w += 32, a += 4 * width) {
         V_POINTERS(w, a);
         v128 lo = v_load(w), hi = v_load(w + 16);
         for (int t = 0; t < width; t++) {
@@ -122,12 +122,12 @@ MM_INLINE void steps32(v128 *c, const uint8_t *w, const uint8_t *a, int n, int w
     }
 }
 /* the same with signed weights: first the negative activations, then the positive ones */
-MM_INLINE void steps_signed(v128 *c, const uint8_t *w, const uint8_t *a, size_t gap, int n,
+V_INLINE void steps_signed(v128 *c, const uint8_t *w, const uint8_t *a, size_t gap, int n,
                             int width) {
     for (int i = 0; i < 2 * width; i++) c[i] = v_zero();
     for (int sign = 1; sign >= 0; sign--) {
         const uint8_t *p = w, *q = a + (size_t)sign * gap;
-        MM_ROLLED for (int i = 0; i < n; i++, p += 32, q += 4 * width) {
+        V_ROLLED for (int i = 0; i < n; i++, p += 32, q += 4 * width) {
             V_POINTERS(p, q);
             v128 lo = v_load(p), hi = v_load(p + 16);
             for (int t = 0; t < width; t++) {
@@ -142,7 +142,7 @@ MM_INLINE void steps_signed(v128 *c, const uint8_t *w, const uint8_t *a, size_t 
 }
 
 /* sum += (float)c * (d_w * d) for one block, and m_w * (d * sum(q)) */
-MM_INLINE void scale32(v128 *sum, const v128 *c, const uint8_t *w, const uint8_t *a, int width,
+V_INLINE void scale32(v128 *sum, const v128 *c, const uint8_t *w, const uint8_t *a, int width,
                        bool min) {
     v128 lo = v_load(w), hi = v_load(w + 16);
     for (int t = 0; t < width; t++) {
@@ -158,13 +158,13 @@ MM_INLINE void scale32(v128 *sum, const v128 *c, const uint8_t *w, const uint8_t
 }
 
 /* shift: the zero point is 1 << shift, -1 for none */
-MM_INLINE void dot32(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width, int bits,
+V_INLINE void dot32(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width, int bits,
                      int shift, bool min, bool wide) {
     v128 sum[2 * MM_GROUP], c[2 * MM_GROUP], part[2 * MM_GROUP],
         ones = v_hidden(&mm_ones); /* the sum of a pair is a dot with them, whose constant is not loaded each time */
     int steps = mm_fits(bits, shift, 8);
     for (int i = 0; i < 2 * width; i++) sum[i] = v_zero();
-    MM_ROLLED for (size_t b = 0; b < k / 32; b++, w += PANEL32, a += MM_Q8_BYTES * width) {
+    V_ROLLED for (size_t b = 0; b < k / 32; b++, w += PANEL32, a += MM_Q8_BYTES * width) {
         const uint8_t *zero = a + 8 * width, *q = a + 12 * width;
         if (wide) {
             for (int t = 0; t < width; t++)
@@ -184,11 +184,11 @@ MM_INLINE void dot32(float *acc, const uint8_t *w, const uint8_t *a, size_t k, i
     for (int i = 0; i < 2 * width; i++) v_store(acc + 4 * i, sum[i]);
 }
 
-MM_INLINE void dot32_signed(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width) {
+V_INLINE void dot32_signed(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width) {
     const uint8_t *signs = a + k / 32 * MM_Q8_BYTES * (size_t)width;
     v128 sum[2 * MM_GROUP], c[2 * MM_GROUP];
     for (int i = 0; i < 2 * width; i++) sum[i] = v_zero();
-    MM_ROLLED for (size_t b = 0; b < k / 32;
+    V_ROLLED for (size_t b = 0; b < k / 32;
                    b++, w += PANEL32, a += MM_Q8_BYTES * width, signs += 64 * width) {
         steps_signed(c, w + 64, signs, 32 * (size_t)width, 8, width);
         scale32(sum, c, w, a, width, false);
@@ -197,9 +197,9 @@ MM_INLINE void dot32_signed(float *acc, const uint8_t *w, const uint8_t *a, size
 }
 
 /* minimums times sums, n pairs: c[token][half] */
-MM_INLINE void min_steps(v128 *c, const uint8_t *min, const uint8_t *sums, int n, int width) {
+V_INLINE void min_steps(v128 *c, const uint8_t *min, const uint8_t *sums, int n, int width) {
     for (int i = 0; i < 2 * width; i++) c[i] = v_zero();
-    MM_ROLLED for (int i = 0; i < n; i++, min += 32, sums += 4 * width) {
+    V_ROLLED for (int i = 0; i < n; i++, min += 32, sums += 4 * width) {
         v128 lo = v_load(min), hi = v_load(min + 16);
         for (int t = 0; t < width; t++) {
             v128 x = v_load_splat32(sums + 4 * t);
@@ -210,7 +210,7 @@ MM_INLINE void min_steps(v128 *c, const uint8_t *min, const uint8_t *sums, int n
 }
 
 /* The end of a superblock: c are the dots, least the minimums'. */
-MM_INLINE void scale256(v128 *sum, const v128 *c, const v128 *least, const uint8_t *w,
+V_INLINE void scale256(v128 *sum, const v128 *c, const v128 *least, const uint8_t *w,
                         const uint8_t *a, int width, bool min) {
     v128 lo = v_load(w), hi = v_load(w + 16);
     for (int t = 0; t < width; t++) {
@@ -226,17 +226,17 @@ MM_INLINE void scale256(v128 *sum, const v128 *c, const v128 *least, const uint8
 }
 
 /* sub: steps of a sub-block, 4 or 8; shift: the zero point is 1 << shift, -1 for minimums */
-MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width, int bits,
+V_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width, int bits,
                       int sub, int shift) {
     v128 sum[2 * MM_GROUP], c[2 * MM_GROUP], part[2 * MM_GROUP];
     const uint8_t *zero = a + k / 256 * (MM_Q8K_BYTES + MM_Q8K_WIDE) * (size_t)width;
     int steps = mm_fits(bits, shift, sub);
     for (int i = 0; i < 2 * width; i++) sum[i] = v_zero();
-    MM_ROLLED for (size_t b = 0; b < k / 256; b++, w += PANEL256, a += MM_Q8K_BYTES * width) {
+    V_ROLLED for (size_t b = 0; b < k / 256; b++, w += PANEL256, a += MM_Q8K_BYTES * width) {
         const uint8_t *p = w + CODES, *q = a + MM_Q8K_STEPS * width,
                       *scale = w + SCALES;
         for (int i = 0; i < 2 * width; i++) c[i] = v_zero();
-        MM_ROLLED for (int i = 0; i < 64; i += sub, scale += 32, zero += 4 * width) {
+        V_ROLLED for (int i = 0; i < 64; i += sub, scale += 32, zero += 4 * width) {
             v128 lo = v_load(scale), hi = v_load(scale + 16);
             for (int j = 0; j < sub; j += steps, p += 32 * steps, q += 4 * width * steps) {
                 steps16(part, p, q, zero, steps, width, shift);
@@ -301,7 +301,7 @@ static void iq4_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) 
     for (size_t b = 0; b < k / 32; b++, to += PANEL32, from += 144) {
         v_store(to, mm_half(from, masks));
         v_store(to + 16, mm_half(from + 8, masks));
-        MM_UNROLLED for (int s = 0; s < 8; s++) {
+        V_UNROLLED for (int s = 0; s < 8; s++) {
             for (int h = 0; h < 2; h++)
                 v_store(to + 64 + 32 * s + 16 * h,
                         vb_lookup(table, mm_code(from + 16, 4, s, h, masks)));

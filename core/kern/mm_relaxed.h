@@ -13,22 +13,22 @@
 #define KERN_RELAXED128 1
 #define KERN_RELAXED_NATIVE 1 /* as instructions, so that the level is worth taking */
 /* a[2i] * b[2i] + a[2i+1] * b[2i+1] as int16; a signed, b 0..127 */
-MM_INLINE v128 vh_dot_b(v128 a, v128 b) {
+V_INLINE v128 vh_dot_b(v128 a, v128 b) {
     return wasm_i16x8_relaxed_dot_i8x16_i7x16(a, b);
 }
 /* sum + four products as int32 */
-MM_INLINE v128 vi_dot_b(v128 sum, v128 a, v128 b) {
+V_INLINE v128 vi_dot_b(v128 sum, v128 a, v128 b) {
     return wasm_i32x4_relaxed_dot_i8x16_i7x16_add(a, b, sum);
 }
 #elif defined(KERN_SIMD128) && !defined(__wasm__)
 #define KERN_RELAXED128 1
 #define KERN_RELAXED_NATIVE 0
-MM_INLINE v128 vh_dot_b(v128 a, v128 b) {
+V_INLINE v128 vh_dot_b(v128 a, v128 b) {
     v_i16 even = (v_i16)((v_u16)a << 8) >> 8, odd = (v_i16)a >> 8;
     v_i16 even_b = (v_i16)((v_u16)b << 8) >> 8, odd_b = (v_i16)b >> 8;
     return (v128)(even * even_b + odd * odd_b);
 }
-MM_INLINE v128 vi_dot_b(v128 sum, v128 a, v128 b) {
+V_INLINE v128 vi_dot_b(v128 sum, v128 a, v128 b) {
     return vi_add(sum, vi_pair_sum(vh_dot_b(a, b)));
 }
 #endif

@@ -4,10 +4,10 @@
 #ifdef KERN_RELAXED128
 
 /* n steps on top of part[half], pair sums in int16; with `first` they are not on top of anything. */
-MM_INLINE void steps16(v128 part[2], const uint8_t *unit, const uint8_t *q, int bits, struct mm_masks masks, bool mapped,
+V_INLINE void steps16(v128 part[2], const uint8_t *unit, const uint8_t *q, int bits, struct mm_masks masks, bool mapped,
                        v128 table, int n, bool first) {
     v128 words = v_zero();
-    MM_UNROLLED for (int i = 0; i < n; i++) {
+    V_UNROLLED for (int i = 0; i < n; i++) {
         if (i % 4 == 0) words = v_load(q + i / 4 * 16);
         v128 x = mm_splat(words, i % 4);
         for (int h = 0; h < 2; h++) {
@@ -20,14 +20,14 @@ MM_INLINE void steps16(v128 part[2], const uint8_t *unit, const uint8_t *q, int 
 
 /* A block's sums as int32, by 16-bit dots. The groups of steps are a loop: with all steps unrolled one half of the rows
  * is multiplied after the other, and the activations do not stay in registers in between. */
-MM_INLINE void block16(v128 c[2], const uint8_t *unit, const uint8_t *a, int bits, int shift, struct mm_masks masks,
+V_INLINE void block16(v128 c[2], const uint8_t *unit, const uint8_t *a, int bits, int shift, struct mm_masks masks,
                        bool mapped, v128 table) {
     const uint8_t *q = a + 12;
     bool at_once = mm_fits(bits, shift, 8) == 8;
     v128 part[2];
     c[0] = c[1] = v_zero();
     part[0] = part[1] = shift >= 0 ? vh_shl(v_load_splat32(a + 8), shift) : v_zero();
-    MM_ROLLED for (int i = 0; i < 2; i++, unit += 16 * bits, q += 16) {
+    V_ROLLED for (int i = 0; i < 2; i++, unit += 16 * bits, q += 16) {
         V_POINTERS(unit, q);
         steps16(part, unit, q, bits, masks, mapped, table, 4, !at_once);
         for (int h = 0; h < 2 && !at_once; h++) c[h] = vi_add(c[h], vi_pair_sum(part[h]));
@@ -36,11 +36,11 @@ MM_INLINE void block16(v128 c[2], const uint8_t *unit, const uint8_t *a, int bit
 }
 
 /* The same by 32-bit dots, in two chains that are each half as long. */
-MM_INLINE void block32(v128 c[2], const uint8_t *unit, const uint8_t *a, int bits, int shift, struct mm_masks masks,
+V_INLINE void block32(v128 c[2], const uint8_t *unit, const uint8_t *a, int bits, int shift, struct mm_masks masks,
                        bool mapped, v128 table) {
     v128 words[2] = {v_load(a + 12), v_load(a + 28)}, other[2] = {v_zero(), v_zero()};
     c[0] = c[1] = shift >= 0 ? mm_zero_point(a + 8, shift) : v_zero();
-    MM_UNROLLED for (int i = 0; i < 8; i++) {
+    V_UNROLLED for (int i = 0; i < 8; i++) {
         v128 x = mm_splat(words[i / 4], i % 4), *to = i % 2 ? other : c;
         for (int h = 0; h < 2; h++) {
             v128 code = mm_code(unit, bits, i, h, masks);
@@ -50,12 +50,12 @@ MM_INLINE void block32(v128 c[2], const uint8_t *unit, const uint8_t *a, int bit
     for (int h = 0; h < 2; h++) c[h] = vi_add(c[h], other[h]);
 }
 
-MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head, int bits, int shift,
+V_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head, int bits, int shift,
                       bool mapped, bool wide) {
     struct mm_masks masks = mm_masks(bits);
     v128 table = mapped ? vb_add(v_load(mm_layout(DT_MXFP4)->map), vb_splat(16)) : v_zero(),
          sum[2] = {v_zero(), v_zero()};
-    MM_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES, tile += head + 32 * bits) {
+    V_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES, tile += head + 32 * bits) {
         v128 c[2], d = v_load_splat32(a), s;
         if (wide)
             block32(c, tile + head, a, bits, shift, masks, mapped, table);
@@ -71,7 +71,7 @@ MM_INLINE void gemv32(float *acc, const uint8_t *tile, const uint8_t *a, size_t 
     v_store(acc + 4, sum[1]);
 }
 
-MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head, int scales,
+V_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, int head, int scales,
                        int scale_bytes, int bits, int shift) {
     struct mm_masks masks = mm_masks(bits);
     int n = scales == MM_SIX_MIN ? 4 : 8, sub = n == 4 ? 8 : 4, fits = mm_fits(bits, shift, sub);
@@ -81,7 +81,7 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
     __asm__("" : "+r"(at)); /* so that it is kept, not built anew at every use */
     const uint8_t *zero = a + k / 256 * (MM_Q8K_BYTES + MM_Q8K_WIDE);
     v128 sum[2] = {v_zero(), v_zero()}, order = has_min ? v_load(at) : v_zero();
-    MM_ROLLED for (size_t b = 0; b < k / 256; b++, a += MM_Q8K_BYTES) {
+    V_ROLLED for (size_t b = 0; b < k / 256; b++, a += MM_Q8K_BYTES) {
         _Alignas(16) uint8_t bytes[128]; /* scales: [sub-block][row] int8 */
         v128 scale[8], min[8], c[2], least[2], part[2], d = v_load_splat32(a);
         const uint8_t *unit = tile + head + scale_bytes, *q = a + MM_Q8K_STEPS,
@@ -96,13 +96,13 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
             least[0] = vi_add(least[0], vi_dot_h(vh_from_b_low(pairs), x));
             least[1] = vi_add(least[1], vi_dot_h(vh_from_b_high(pairs), x));
         }
-        MM_ROLLED for (int i = 0; i < 64; i += sub, times += 8, zero += 4) {
+        V_ROLLED for (int i = 0; i < 64; i += sub, times += 8, zero += 4) {
             V_POINTERS(times, zero);
             v128 rows = vh_load8x8_s(times), twice[2];
             twice[0] = V_SHUFFLE16(rows, rows, 0, 0, 1, 1, 2, 2, 3, 3);
             twice[1] = V_SHUFFLE16(rows, rows, 4, 4, 5, 5, 6, 6, 7, 7);
             if (shift >= 0) part[0] = part[1] = vh_shl(v_load_splat32(zero), shift);
-            MM_ROLLED for (int j = 0; j < sub; j += fits, unit += 4 * bits * fits, q += 4 * fits) {
+            V_ROLLED for (int j = 0; j < sub; j += fits, unit += 4 * bits * fits, q += 4 * fits) {
                 V_POINTERS(unit, q);
                 steps16(part, unit, q, bits, masks, false, v_zero(), fits, shift < 0);
                 for (int h = 0; h < 2; h++) c[h] = vi_add(c[h], vi_dot_h(part[h], twice[h]));
@@ -120,15 +120,15 @@ MM_INLINE void gemv256(float *acc, const uint8_t *tile, const uint8_t *a, size_t
 }
 
 /* Signed codes of 8 bits by 32-bit dots, with the activations' signs apart. */
-MM_INLINE void gemv_signs(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, const int8_t *map) {
+V_INLINE void gemv_signs(float *acc, const uint8_t *tile, const uint8_t *a, size_t k, const int8_t *map) {
     const uint8_t *signs = a + k / 32 * MM_Q8_BYTES;
     int bits = map ? 4 : 8;
     struct mm_masks masks = mm_masks(bits);
     v128 table = map ? v_load(map) : v_zero(), sum[2] = {v_zero(), v_zero()};
-    MM_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES, signs += MM_Q8_WIDE) {
+    V_ROLLED for (size_t b = 0; b < k / 32; b++, a += MM_Q8_BYTES, signs += MM_Q8_WIDE) {
         v128 c[2][2], d = v_load_splat32(a);
         c[0][0] = c[0][1] = c[1][0] = c[1][1] = v_zero();
-        MM_UNROLLED for (int i = 0; i < 8; i++) {
+        V_UNROLLED for (int i = 0; i < 8; i++) {
             for (int h = 0; h < 2; h++) {
                 v128 code = mm_code(tile + 16, bits, i, h, masks);
                 if (map) code = vb_lookup(table, code);

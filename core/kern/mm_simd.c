@@ -14,27 +14,27 @@
 
 /* 16 codes [row 4][column 4] as int16 to two pairs of columns: [pair][row 8][2], rows of one half.
  */
-MM_INLINE void put_codes(uint8_t *to, v128 low, v128 high) {
+V_INLINE void put_codes(uint8_t *to, v128 low, v128 high) {
     v_store(to, V_SHUFFLE32(low, high, 0, 2, 4, 6));
     v_store(to + 32, V_SHUFFLE32(low, high, 1, 3, 5, 7));
 }
 
 /* A code's signed value: a zero point taken off or looked up. */
-MM_INLINE v128 value(v128 code, int zero, bool mapped, v128 map) {
+V_INLINE v128 value(v128 code, int zero, bool mapped, v128 map) {
     if (mapped) return vb_lookup(map, code);
     return zero ? vb_sub(code, vb_splat((int8_t)zero)) : code;
 }
 
-MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, int bits, int zero, const int8_t *map) {
+V_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, int bits, int zero, const int8_t *map) {
     struct mm_masks masks = mm_masks(bits);
     v128 table = map ? v_load(map) : v_zero();
-    MM_ROLLED for (size_t b = 0; b < k / 32; b++, to += MM_PANEL32) {
+    V_ROLLED for (size_t b = 0; b < k / 32; b++, to += MM_PANEL32) {
         for (int h = 0; h < 2; h++) {
             v_store(to + 16 * h, mm_head(tile, head, h, masks));
             v_store(to + 32 + 16 * h, head == 32 ? mm_half(tile + 16 + 8 * h, masks) : v_zero());
         }
         tile += head;
-        MM_UNROLLED for (int s = 0; s < 8; s++) {
+        V_UNROLLED for (int s = 0; s < 8; s++) {
             for (int h = 0; h < 2; h++) {
                 v128 code = value(mm_code(tile, bits, s, h, masks), zero, map, table);
                 put_codes(to + 64 + 64 * s + 16 * h, vh_from_b_low(code), vh_from_b_high(code));
@@ -44,7 +44,7 @@ MM_INLINE void unpack32(uint8_t *to, const uint8_t *tile, size_t k, int head, in
     }
 }
 
-MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, int scales, int bits,
+V_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, int scales, int bits,
                          int zero, const int8_t *map) {
     static const struct mm_layout of[] = {[MM_NO_SCALES] = {.scales = MM_NO_SCALES},
                                           [MM_SIX] = {.scales = MM_SIX},
@@ -54,7 +54,7 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
     struct mm_masks masks = mm_masks(bits);
     v128 table = map ? v_load(map) : v_zero();
     bool has_min = head == 32, wide = scales == MM_SIX || scales == MM_SIX_MIN;
-    MM_ROLLED for (size_t b = 0; b < k / 256; b++, to += MM_PANEL256) {
+    V_ROLLED for (size_t b = 0; b < k / 256; b++, to += MM_PANEL256) {
         v128 scale[8], min[8], twice[16][2];
         for (int h = 0; h < 2; h++) {
             v_store(to + 16 * h, mm_half_any(tile + 8 * h));
@@ -68,8 +68,8 @@ MM_INLINE void unpack256(uint8_t *to, const uint8_t *tile, size_t k, int head, i
                 twice[2 * v][h] = mm_scale_twice(scale[v], 0, h);
                 twice[2 * v + 1][h] = mm_scale_twice(scale[v], 1, h);
             }
-        MM_ROLLED for (int u = 0; u < 8; u++) {
-            MM_UNROLLED for (int s = 0; s < 8; s++) {
+        V_ROLLED for (int u = 0; u < 8; u++) {
+            V_UNROLLED for (int s = 0; s < 8; s++) {
                 for (int h = 0; h < 2; h++) {
                     v128 code = value(mm_code(tile, bits, s, h, masks), zero, map, table);
                     v128 a = vh_from_b_low(code), c = vh_from_b_high(code);
@@ -137,12 +137,12 @@ void mm_pairs_unpack(uint32_t dtype, void *panel, const void *tile, size_t k) {
 /* ---- products -------------------------------------------------------------------------------- */
 
 /* n pairs of columns by 4 tokens: sums [token][half] */
-MM_INLINE void steps4(v128 c[8], const uint8_t *w, const uint8_t *a, int n) {
+V_INLINE void steps4(v128 c[8], const uint8_t *w, const uint8_t *a, int n) {
     for (int t = 0; t < 4; t++) { /* the first pair: nothing to add to */
         v128 x = v_load_splat32(a + 4 * t);
         c[2 * t] = vi_dot_h(v_load(w), x), c[2 * t + 1] = vi_dot_h(v_load(w + 16), x);
     }
-    MM_ROLLED for (int i = 1; i < n; i++) {
+    V_ROLLED for (int i = 1; i < n; i++) {
         w += 32, a += 16;
         V_POINTERS(w, a);
         v128 lo = v_load(w), hi = v_load(w + 16);
@@ -153,10 +153,10 @@ MM_INLINE void steps4(v128 c[8], const uint8_t *w, const uint8_t *a, int n) {
         }
     }
 }
-MM_INLINE void steps1(v128 c[2], const uint8_t *w, const uint8_t *a, int n) {
+V_INLINE void steps1(v128 c[2], const uint8_t *w, const uint8_t *a, int n) {
     v128 d[2] = {v_zero(), v_zero()};
     c[0] = c[1] = v_zero();
-    MM_ROLLED for (int i = 0; i < n; i += 2, w += 64, a += 8) {
+    V_ROLLED for (int i = 0; i < n; i += 2, w += 64, a += 8) {
         v128 x = v_load_splat32(a), y = v_load_splat32(a + 4);
         c[0] = vi_add(c[0], vi_dot_h(v_load(w), x));
         c[1] = vi_add(c[1], vi_dot_h(v_load(w + 16), x));
@@ -167,12 +167,12 @@ MM_INLINE void steps1(v128 c[2], const uint8_t *w, const uint8_t *a, int n) {
     c[1] = vi_add(c[1], d[1]);
 }
 
-MM_INLINE void dot32(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width,
+V_INLINE void dot32(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width,
                      bool min) {
     const uint8_t *wide = a + k / 32 * MM_Q8_BYTES * width;
     v128 sum[2 * MM_GROUP], c[2 * MM_GROUP];
     for (int i = 0; i < 2 * width; i++) sum[i] = v_zero();
-    MM_ROLLED for (size_t b = 0; b < k / 32; b++) {
+    V_ROLLED for (size_t b = 0; b < k / 32; b++) {
         if (width == 1)
             steps1(c, w + 64, wide, 16);
         else
@@ -193,12 +193,12 @@ MM_INLINE void dot32(float *acc, const uint8_t *w, const uint8_t *a, size_t k, i
     for (int i = 0; i < 2 * width; i++) v_store(acc + 4 * i, sum[i]);
 }
 
-MM_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width,
+V_INLINE void dot256(float *acc, const uint8_t *w, const uint8_t *a, size_t k, int width,
                       int n_min) {
     const uint8_t *wide = a + k / 256 * MM_Q8K_BYTES * width;
     v128 sum[2 * MM_GROUP], c[2 * MM_GROUP];
     for (int i = 0; i < 2 * width; i++) sum[i] = v_zero();
-    MM_ROLLED for (size_t b = 0; b < k / 256; b++) {
+    V_ROLLED for (size_t b = 0; b < k / 256; b++) {
         if (width == 1)
             steps1(c, w + 320, wide, 128);
         else

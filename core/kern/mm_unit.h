@@ -8,19 +8,9 @@
 #include "kern/mm_tile.h"
 #include "kern/simd.h"
 
-#define MM_INLINE static inline __attribute__((always_inline))
-
-#ifdef __clang__
-#define MM_ROLLED _Pragma("clang loop unroll(disable)")
-#define MM_UNROLLED _Pragma("clang loop unroll(full)")
-#else
-#define MM_ROLLED _Pragma("GCC unroll 1")
-#define MM_UNROLLED _Pragma("GCC unroll 16")
-#endif
-
 /* Word i of four, in all lanes. Of four words that lie together it is cheaper than as many loads: V8 computes the
  * address of each load that also splats. */
-MM_INLINE v128 mm_splat(v128 words, int i) {
+V_INLINE v128 mm_splat(v128 words, int i) {
     return i == 0   ? V_SHUFFLE32(words, words, 0, 0, 0, 0)
            : i == 1 ? V_SHUFFLE32(words, words, 1, 1, 1, 1)
            : i == 2 ? V_SHUFFLE32(words, words, 2, 2, 2, 2)
@@ -40,7 +30,7 @@ struct mm_masks {
     v128 low, top, rest, half, scale;
 };
 
-MM_INLINE struct mm_masks mm_masks(int bits) {
+V_INLINE struct mm_masks mm_masks(int bits) {
     struct mm_masks m;
     m.low = v_hidden(&mm_mask_low[bits]);
     m.top = v_hidden(&mm_mask_top[bits]);
@@ -51,12 +41,12 @@ MM_INLINE struct mm_masks mm_masks(int bits) {
 }
 
 /* -sum(q) of a block times 2^shift as int32, from where a group keeps it in two parts (kern_mm.h) */
-MM_INLINE v128 mm_zero_point(const uint8_t *sums, int shift) {
+V_INLINE v128 mm_zero_point(const uint8_t *sums, int shift) {
     return vi_shl(vi_pair_sum(v_load_splat32(sums)), shift);
 }
 
 /* The codes of step s, half h (mm_tile.h). Pieces that are shifted without a mask have nothing below them. */
-MM_INLINE v128 mm_code(const uint8_t *unit, int bits, int s, int h, struct mm_masks m) {
+V_INLINE v128 mm_code(const uint8_t *unit, int bits, int s, int h, struct mm_masks m) {
     const uint8_t *v = unit + 16 * bits * (s / 4);
     int e = 2 * (s % 4) + h;
     switch (bits) {
@@ -89,30 +79,30 @@ MM_INLINE v128 mm_code(const uint8_t *unit, int bits, int s, int h, struct mm_ma
 
 /* Four half-floats to floats, infinities to 65536 and up (a model has none). Slow where they are
  * subnormal. */
-MM_INLINE v128 mm_half(const uint8_t *p, struct mm_masks m) {
+V_INLINE v128 mm_half(const uint8_t *p, struct mm_masks m) {
     return vf_mul(v_and(vi_shl(vi_load16x4_s(p), 13), m.half), m.scale);
 }
 /* The same without touching subnormal floats: super-scales often are subnormal halves. Read as if they were normal these
  * are 2^-15 + x / 2 where x is meant, which is as much too much as they are below 2^-14. */
-MM_INLINE v128 mm_half_any(const uint8_t *p) {
+V_INLINE v128 mm_half_any(const uint8_t *p) {
     v128 h = vi_shl(vi_load16x4_s(p), 13);
     v128 x = vi_add(v_and(h, vi_splat(0x0fffe000)), vi_splat(0x38000000));
     v128 value = vf_add(x, vf_pmin(vf_sub(x, vf_splat(0x1p-14f)), v_zero()));
     return v_or(value, v_and(h, vi_splat((int32_t)0x80000000)));
 }
 /* Scales of MXFP4: 2^(e - 128). */
-MM_INLINE v128 mm_exponent(const uint8_t *p) {
+V_INLINE v128 mm_exponent(const uint8_t *p) {
     v128 e = vi_from_hu_low(vh_from_bu_low(v_load32(p)));
     v128 tiny = v_select(vi_eq(e, v_zero()), vi_splat(0x00200000), vi_splat(0x00400000));
     return v_select(vi_gt(vi_splat(2), e), tiny, vi_shl(vi_sub(e, vi_splat(1)), 23));
 }
 /* Scales of rows 4 * h .. 4 * h + 3 from a head. */
-MM_INLINE v128 mm_head(const uint8_t *head, int bytes, int h, struct mm_masks m) {
+V_INLINE v128 mm_head(const uint8_t *head, int bytes, int h, struct mm_masks m) {
     return bytes == 8 ? mm_exponent(head + 4 * h) : mm_half(head + 8 * h, m);
 }
 
 /* 64 values of mm_six: s[v] has sub-blocks 2 * v and 2 * v + 1. */
-MM_INLINE void mm_six(v128 s[4], const uint8_t *p) {
+V_INLINE void mm_six(v128 s[4], const uint8_t *p) {
     v128 low = vb_splat(0x3f);
     s[3] = v_zero();
     for (int i = 0; i < 3; i++) {
@@ -125,7 +115,7 @@ MM_INLINE void mm_six(v128 s[4], const uint8_t *p) {
 /* Scales as int8, [sub-block][row] two sub-blocks a vector: four vectors, or eight where sub-blocks
  * have 16 columns; min likewise where the type has minimums, else min is scale (zero points are
  * folded with it). */
-MM_INLINE void mm_scales(v128 *scale, v128 *min, const uint8_t *p, int kind, bool has_min) {
+V_INLINE void mm_scales(v128 *scale, v128 *min, const uint8_t *p, int kind, bool has_min) {
     v128 m4 = vb_splat(0x0f);
     switch (kind) {
     case MM_SIX:
@@ -155,25 +145,25 @@ MM_INLINE void mm_scales(v128 *scale, v128 *min, const uint8_t *p, int kind, boo
 }
 
 /* int8 [sub-block 2][row 8] to int16 [row 8][sub-block 2], rows of half h */
-MM_INLINE v128 mm_scale_pairs(v128 s, int h) {
+V_INLINE v128 mm_scale_pairs(v128 s, int h) {
     v128 pairs = V_SHUFFLE8(s, s, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
     return h ? vh_from_b_high(pairs) : vh_from_b_low(pairs);
 }
 /* sub-block e of the two, each row's scale twice as int16, rows of half h */
-MM_INLINE v128 mm_scale_twice(v128 s, int e, int h) {
+V_INLINE v128 mm_scale_twice(v128 s, int e, int h) {
     v128 twice = e ? V_SHUFFLE8(s, s, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15)
                    : V_SHUFFLE8(s, s, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
     return h ? vh_from_b_high(twice) : vh_from_b_low(twice);
 }
 
 /* the same once, as int32 */
-MM_INLINE v128 mm_scale_words(v128 s, int e, int h) {
+V_INLINE v128 mm_scale_words(v128 s, int e, int h) {
     v128 half = e ? vh_from_b_high(s) : vh_from_b_low(s);
     return h ? vi_from_h_high(half) : vi_from_h_low(half);
 }
 
 /* Transposes 4 by 4 words. */
-MM_INLINE void mm_transpose(v128 a[4]) {
+V_INLINE void mm_transpose(v128 a[4]) {
     v128 x = V_SHUFFLE32(a[0], a[1], 0, 4, 1, 5), y = V_SHUFFLE32(a[2], a[3], 0, 4, 1, 5);
     v128 z = V_SHUFFLE32(a[0], a[1], 2, 6, 3, 7), w = V_SHUFFLE32(a[2], a[3], 2, 6, 3, 7);
     a[0] = V_SHUFFLE32(x, y, 0, 1, 4, 5);

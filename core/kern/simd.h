@@ -10,6 +10,17 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Functions that take constants of their callers, and loops that V8 is to see as loops, or not. */
+#define V_INLINE static inline __attribute__((always_inline))
+
+#ifdef __clang__
+#define V_ROLLED _Pragma("clang loop unroll(disable)")
+#define V_UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define V_ROLLED _Pragma("GCC unroll 1")
+#define V_UNROLLED _Pragma("GCC unroll 16")
+#endif
+
 /* In a loop: pointers that stay what they are. Else LLVM derives them from the loop's counter, and every load has an
  * addition of its own where the offset could be part of the instruction. */
 #define V_POINTERS(w, a) __asm__ volatile("" : "+r"(w), "+r"(a))

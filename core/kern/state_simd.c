@@ -25,7 +25,7 @@ static void conv_four(const struct conv *c, uint32_t at) {
     v128 past[CONV_TAPS_MOST], w[CONV_TAPS_MOST];
     v128 bias = c->bias ? v_load(c->bias + at) : v_zero();
     uint32_t last = c->taps - 1;
-    MM_ROLLED for (uint32_t j = 0; j <= last; j++) {
+    V_ROLLED for (uint32_t j = 0; j <= last; j++) {
         float own[4];
         for (uint32_t k = 0; k < 4; k++) own[k] = c->w[(size_t)(at + k) * c->taps + j];
         w[j] = v_load(own);
@@ -37,7 +37,7 @@ static void conv_four(const struct conv *c, uint32_t at) {
         if (c->gate) x = vf_mul(x, v_load(c->gate + i));
         past[last] = x;
         sum = vf_mul(past[0], w[0]);
-        MM_ROLLED for (uint32_t j = 1; j <= last; j++) {
+        V_ROLLED for (uint32_t j = 1; j <= last; j++) {
             sum = vf_add(sum, vf_mul(past[j], w[j]));
             past[j - 1] = past[j];
         }
@@ -46,7 +46,7 @@ static void conv_four(const struct conv *c, uint32_t at) {
         if (c->post) sum = vf_mul(sum, v_load(c->post + i));
         v_store(c->out + t * c->out_stride + at, sum);
     }
-    MM_ROLLED for (uint32_t j = 0; j < last; j++)
+    V_ROLLED for (uint32_t j = 0; j < last; j++)
         v_store(c->to + (size_t)j * c->channels + at, past[j]);
 }
 
@@ -72,7 +72,7 @@ static inline __attribute__((always_inline)) v128 scan_row(const float *in, floa
                                                            float by, const float *b,
                                                            const float *c, uint32_t n) {
     v128 low = v_zero(), high = v_zero(), d = vf_splat(decay), t = vf_splat(dt), y = vf_splat(by);
-    MM_ROLLED for (uint32_t i = 0; i < n; i += 4) {
+    V_ROLLED for (uint32_t i = 0; i < n; i += 4) {
         low = vf_add(low, scan_part(in + i, state + i, a ? a + i : NULL, d, t, y, b + i, c + i));
         if ((i += 4) == n) break;
         high = vf_add(high, scan_part(in + i, state + i, a ? a + i : NULL, d, t, y, b + i, c + i));
@@ -84,7 +84,7 @@ static inline __attribute__((always_inline)) v128 scan_row(const float *in, floa
 static void scan_four(const struct scan *s, uint32_t row, uint32_t t0, uint32_t t1,
                       const float *dts, const float *decays) {
     uint32_t n = s->n_state;
-    MM_ROLLED for (uint32_t t = t0; t < t1; t++) {
+    V_ROLLED for (uint32_t t = t0; t < t1; t++) {
         const float *b = s->b + t * s->bc_stride, *c = s->c + t * s->bc_stride;
         float *state = s->to + (size_t)row * n, dt[4], by[4];
         const float *in = t || !s->from ? state : s->from + (size_t)row * n;
@@ -92,7 +92,7 @@ static void scan_four(const struct scan *s, uint32_t row, uint32_t t0, uint32_t 
              step = s->one_decay ? vf_splat(dts[t - t0])
                                  : softplus(v_load(s->dt + t * s->dt_stride + row));
         v_store(dt, step), v_store(by, vf_mul(x, step));
-        MM_ROLLED for (uint32_t k = 0; k < 4; k++, state += n, in += n) {
+        V_ROLLED for (uint32_t k = 0; k < 4; k++, state += n, in += n) {
             if (s->one_decay)
                 sums[k] = scan_row(in, state, NULL, decays[t - t0], 0, by[k], b, c, n);
             else
