@@ -2,7 +2,6 @@
 #include "base/fmath.h"
 #include "kern/kern_state.h"
 #include "kern/kern_vec.h"
-#include "kern/mm_unit.h"
 #include "kern/simd_math.h"
 
 #ifdef KERN_SIMD128
