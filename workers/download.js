@@ -4,6 +4,7 @@
  */
 import { aborted, SottoError } from '../js/errors.js';
 import { sleep } from '../js/host.js';
+import { sparingReader } from './stream.js';
 
 const STALL_MS = 30000;
 const FIRST_PAUSE_MS = 250;
@@ -157,13 +158,13 @@ export class Remote {
 
   /**
    * The bytes of [from, to) in order, across interruptions. Where ranges are not honoured, it gives the whole
-   * file from its beginning (the chunks say where they belong).
+   * file from its beginning (the chunks say where they belong). A chunk is gone when the next is asked for.
    * @param {number} from
    * @param {number} to Infinity: to the end
    * @returns {{next: () => Promise<{at: number, bytes: Uint8Array} | undefined>, cancel: () => Promise<void>}}
    */
   open(from, to) {
-    /** @type {ReadableStreamDefaultReader<Uint8Array> | undefined} */
+    /** @type {import('./stream.js').Reader | undefined} */
     let reader;
     /** @type {AbortController | undefined} */
     let request;
@@ -189,11 +190,11 @@ export class Remote {
         if (response.status !== 206) at = 0;
         const known = this.validator.size;
         if (!response.body) throw networkError(undefined, this.#url);
-        reader = response.body.getReader();
+        reader = sparingReader(response.body) ?? response.body.getReader();
         if (known && to !== Infinity) to = Math.min(to, known);
       }
       const { value, done } = await reader.read();
-      if (!done) {
+      if (value && !done) {
         const piece = { at, bytes: value };
         at += value.length;
         tries = 0;

@@ -7,10 +7,12 @@ import { nodeModule } from '../js/host.js';
 import { nameOf } from '../js/store.js';
 import { Ranges } from '../js/ranges.js';
 import { Remote } from './download.js';
+import { sparingReader } from './stream.js';
 
 /** @typedef {import('../js/protocol.js').Part} Part */
 
 /**
+ * Bytes in order; a piece is gone when the next is asked for.
  * @typedef {object} Pieces
  * @property {() => Promise<{at: number, bytes: Uint8Array} | undefined>} next
  * @property {() => Promise<void>} cancel
@@ -104,18 +106,20 @@ export class Input {
     if (part.kind === 'pump') return this.#pump(part.port);
     let at = from;
     const end = Math.min(to, this.size);
+    const reader = part.kind === 'blob' ? sparingReader(part.blob.slice(from, end).stream()) : undefined;
     return {
       next: async () => {
         if (this.#signal.aborted) throw aborted();
         if (at >= end) return undefined;
         const n = Math.min(PIECE, end - at);
-        const piece = { at, bytes: part.kind === 'blob' ? await readBlob(part.blob, at, n) : new Uint8Array(n) };
+        const bytes = part.kind === 'blob' ? await readBlob(part.blob, at, n, reader) : new Uint8Array(n);
+        const piece = { at, bytes };
         if (this.#readSync) piece.bytes = piece.bytes.subarray(0, this.#readSync(at, piece.bytes));
         if (piece.bytes.length === 0) return undefined;
         at += piece.bytes.length;
         return piece;
       },
-      cancel: async () => {},
+      cancel: async () => reader?.cancel().catch(() => {}),
     };
   }
 
@@ -153,9 +157,10 @@ export class Input {
   }
 }
 
-/** @param {Blob} blob @param {number} at @param {number} n */
-async function readBlob(blob, at, n) {
+/** @param {Blob} blob @param {number} at @param {number} n @param {import('./stream.js').Reader} [reader] which is there */
+async function readBlob(blob, at, n, reader) {
   try {
+    if (reader) return (await reader.read()).value ?? new Uint8Array(0);
     return new Uint8Array(await blob.slice(at, at + n).arrayBuffer());
   } catch (error) {
     throw new SottoError('SOTTO_IO', 'The file can no longer be read; was it moved or changed?', { cause: error });

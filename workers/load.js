@@ -195,7 +195,7 @@ export class Load {
       const { instance, header } = await reading;
       const taken = instance.pushHeader(header, i, bytes);
       if (taken >= 0) input.headerBytes = at + taken;
-      input.heads.push({ at, bytes });
+      input.heads.push({ at, bytes: bytes.slice() });
       input.arrived.add(at, at + bytes.length);
       at += bytes.length;
       return taken >= 0;
