@@ -24,8 +24,10 @@ const DIRECT_PIECE = 4 << 20;
 const AHEAD = 1 << 20;
 /** Gaps between tensors that are not worth a request of their own. */
 const SMALL_GAP = 64 << 10;
-/** So much of the plan, about a block of a small model, is asked for in the order of the file. */
+/** So much of the plan at least is asked for in the order of the file. */
 const WINDOW = 2 << 20;
+/** … and up to so many tensors, those of a block of the model, where that leaves no hole of a small request. */
+const BLOCK = 32;
 
 export class Feed {
   #inputs;
@@ -258,11 +260,12 @@ export class Feed {
 export function inWindows(ranges) {
   /** @type {Stretch[]} */
   const stretches = [];
+  /** @type {Ranges[]} by part */
+  const asked = [];
   for (let i = 0; i < ranges.length;) {
-    /** @type {Stretch[]} */
-    const window = [];
-    for (let bytes = 0; i < ranges.length && bytes < WINDOW; bytes += ranges[i].to - ranges[i++].from)
-      window.push(ranges[i]);
+    const before = (asked[ranges[i].part] ??= new Ranges());
+    const window = ranges.slice(i, (i = endOfWindow(ranges, i, before)));
+    for (const { from, to } of window) before.add(from, to);
     window.sort((a, b) => a.part - b.part || a.from - b.from);
     for (const range of window) {
       const last = stretches[stretches.length - 1];
@@ -271,4 +274,30 @@ export function inWindows(ranges) {
     }
   }
   return stretches;
+}
+
+/**
+ * Where it has enough and, with what was asked for before, leaves no hole in the file that would be a small request of
+ * its own; else where it has enough.
+ * @param {Stretch[]} ranges
+ * @param {number} from index
+ * @param {Ranges} before of the same part
+ */
+function endOfWindow(ranges, from, before) {
+  const { part } = ranges[from];
+  const asked = new Ranges(before.list);
+  let enough = 0;
+  let bytes = 0;
+  let lo = Infinity;
+  let hi = 0;
+  for (let i = from; i < ranges.length && i < from + BLOCK && ranges[i].part === part; i++) {
+    const range = ranges[i];
+    if (bytes < WINDOW) enough = i + 1;
+    bytes += range.to - range.from;
+    lo = Math.min(lo, range.from);
+    hi = Math.max(hi, range.to);
+    asked.add(range.from, range.to);
+    if (bytes >= WINDOW && !asked.missing(lo, hi).some(([a, b]) => b - a > SMALL_GAP && b - a < WINDOW)) return i + 1;
+  }
+  return enough;
 }

@@ -22,6 +22,23 @@ test('windows follow each other in the order of the plan', () => {
   ]);
 });
 
+test('a window ends where it is one stretch of the file', () => {
+  /* Blocks of three megabytes, their tensors in another order than the plan's, the blocks from last to first. */
+  const block = (at) => [range(at + 3000, at + 3004), range(at + 1000, at + 3000), range(at, at + 1000)];
+  assert.deepEqual(shown(inWindows([8000, 4000, 0].flatMap(block))), [
+    [0, 8000, 11004],
+    [0, 4000, 7004],
+    [0, 0, 3004],
+  ]);
+});
+
+test('tensors of all blocks in turn are still asked for in the order of the plan', () => {
+  const kinds = (i) => [0, 100000, 200000].map((at) => range(at + i * 1024, at + i * 1024 + 1024));
+  const order = shown(inWindows(Array.from({ length: 60 }, (_, i) => kinds(i)).flat()));
+  const place = (i) => order.findIndex(([, from, to]) => from <= i * 1024 && i * 1024 < to);
+  for (const i of [0, 10, 50]) assert.ok(Math.abs(place(i) - 3 * i) <= 3, `${i} comes at ${place(i)}`);
+});
+
 test('a gap that is not worth a request is read over, a wide one is not', () => {
   assert.deepEqual(shown(inWindows([range(0, 10), range(60, 80), range(200, 210)])), [
     [0, 0, 80],
