@@ -86,6 +86,8 @@ struct walk {
     uint32_t rows_first;        /* … the first of which is this wanted row */
     atomic_word stop[2];        /* the leader's decision at the end of a phase, by parity */
     double deadline;            /* 0: none */
+    double looked;              /* at the clock */
+    uint32_t asked, spared;     /* times it was asked for since then, of which so many without a look */
     int result;
 };
 
