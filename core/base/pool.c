@@ -6,10 +6,13 @@
 
 enum { COUNT_BITS = 6, ALL = INT32_MAX, SLICE_MS = 100 };
 
-/* A pause instruction takes as long as a dozen loads; the spin is to last tens of microseconds with
- * either. */
+/* Loads of a spin, of which a microsecond holds some 3,000: at a barrier, and for the next job, which mostly comes
+ * when a token has been drawn. */
+enum { SPIN_LEAST = 20000, SPIN_MOST = 120000, SPIN_JOB = 400000 };
+
+/* A pause instruction takes as long as some thirty loads. */
 #if defined(__x86_64__)
-enum { SPIN_STEP = 8 };
+enum { SPIN_STEP = 32 };
 #else
 enum { SPIN_STEP = 1 };
 #endif
@@ -17,6 +20,7 @@ enum { SPIN_STEP = 1 };
 void pool_init(struct pool *p) {
     memset(p, 0, sizeof *p);
     p->n_threads = 1;
+    p->patience = SPIN_LEAST;
 }
 
 static double timeout_of(const struct pool *p) {
@@ -33,27 +37,39 @@ void pool_lose(struct pool *p) {
     futex_wake(&p->generation, ALL);
 }
 
-/* Whether *word differs from value within the spin. A function of its own with a rolled loop:
+/* Whether *word differs from value within so many loads. A function of its own with a rolled loop:
  * unrolled into wait_change, its early exits return false when V8 11.3 (Node 20) compiles them with
  * its baseline compiler. */
-__attribute__((noinline)) static bool spin_change(const atomic_word *word, uint32_t value) {
+__attribute__((noinline)) static bool spin_change(const atomic_word *word, uint32_t value, uint32_t loads) {
     uint32_t i = 0;
 #if defined(__clang__)
 #pragma clang loop unroll(disable)
 #endif
-    while (i < POOL_SPIN && word_load(word) == value) {
+    while (i < loads && word_load(word) == value) {
         spin_pause();
         i += SPIN_STEP;
     }
-    return i < POOL_SPIN;
+    return i < loads;
 }
 
-/* Waits until *word differs from value: spins, then sleeps in slices. False when the pool is lost
- * or the time-out passes, which loses it. A
- * slice counts for at most twice its length: a machine that was suspended has not lost a worker. */
+/* The same for as long as it was worth while lately: where every thread has a core a late one comes soon, and a
+ * sleep would cost more; where they share cores the one that spins holds up the one it waits for. */
+static bool spin_in_hope(struct pool *p, const atomic_word *word, uint32_t value) {
+    uint32_t loads = word_load(&p->patience);
+    bool came = spin_change(word, value, loads);
+    if (came && loads < SPIN_MOST)
+        word_store(&p->patience, loads + SPIN_LEAST / 8);
+    else if (!came && loads > SPIN_LEAST)
+        word_store(&p->patience, loads / 2 > SPIN_LEAST ? loads / 2 : SPIN_LEAST);
+    return came;
+}
+
+/* Waits until *word differs from value: spins, then sleeps in slices. False when the pool is lost or the time-out
+ * passes, which loses it. A slice counts for at most twice its length: a machine that was suspended has not lost a
+ * worker. */
 static bool wait_change(struct pool *p, atomic_word *word, uint32_t value, double timeout_ms) {
     double last, waited = 0;
-    if (spin_change(word, value)) return true;
+    if (spin_in_hope(p, word, value)) return true;
     last = clock_ms();
     while (load_in_order(word) == value) {
         double now = clock_ms(), left;
@@ -114,7 +130,7 @@ static bool work_aside(struct pool *p, uint32_t thread) {
 
 /* Waits for the job after `epoch`, with work aside meanwhile. */
 static void wait_job(struct pool *p, uint32_t epoch, uint32_t thread) {
-    while (!spin_change(&p->epoch, epoch)) {
+    while (!spin_change(&p->epoch, epoch, SPIN_JOB)) {
         if (work_aside(p, thread)) continue;
         word_add(&p->sleepers, 1);
         futex_wait(&p->epoch, epoch, -1);

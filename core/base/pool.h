@@ -12,7 +12,7 @@
 #include "base/sync.h"
 #include <stdbool.h>
 
-enum { POOL_MAX_THREADS = 32, POOL_SPIN = 20000 };
+enum { POOL_MAX_THREADS = 32 };
 
 struct pool {
     uint32_t n_threads; /* threads of the current job, 1..n_joined + 1 */
@@ -20,6 +20,7 @@ struct pool {
     atomic_word epoch;    /* number of the job << 6 | its threads; workers sleep on it */
     atomic_word stop, abort, lost; /* abort belongs to the host and the jobs: the pool only clears it at first */
     atomic_word sleepers; /* threads in (or about to enter) a sleep: a wake costs nothing when all spin */
+    atomic_word patience; /* loads that a thread spins at a barrier */
     void (*job)(void *arg, struct pool *pool, uint32_t thread);
     void *arg;
     _Alignas(64) atomic_word arrived;
@@ -57,7 +58,7 @@ void pool_aside(struct pool *p, bool (*work)(void *arg, uint32_t thread), void *
 /* There is work aside. A worker that is just falling asleep may miss it: the caller does what is left itself. */
 void pool_aside_more(struct pool *p);
 
-/* All threads of the job meet; spins POOL_SPIN loads, then sleeps. False when the pool is lost: return
+/* All threads of the job meet; spins a while, then sleeps. False when the pool is lost: return
  * from the job at once. A job numbers its phases 0, 1, 2 … and takes work of phase p with
  * pool_take(pool, p, …). */
 bool pool_barrier(struct pool *p, uint32_t phase, uint32_t thread);
