@@ -113,7 +113,7 @@ static void probe_job(void *arg, struct pool *p, uint32_t thread) {
     float sum = 0;
     for (uint32_t round = 0; round < probe->rounds; round++) {
         uint32_t from, to;
-        while (pool_take(p, round, thread, 1, probe->n_chunks, &from, &to)) {
+        while (pool_take(p, round, thread, ONE_BY_ONE, probe->n_chunks, &from, &to)) {
             const float *x = probe->data + (size_t)from * probe->chunk;
             float s[8] = {0};
             for (uint32_t i = 0; i + 8 <= probe->chunk; i += 8)

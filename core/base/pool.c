@@ -154,16 +154,21 @@ bool pool_barrier(struct pool *p, uint32_t phase, uint32_t thread) {
     return p->n_threads == 1 || meet(p, p->n_threads);
 }
 
-bool pool_take(struct pool *p, uint32_t phase, uint32_t thread, uint32_t step, uint32_t total, uint32_t *from,
+bool pool_take(struct pool *p, uint32_t phase, uint32_t thread, struct pieces size, uint32_t total, uint32_t *from,
                uint32_t *to) {
     uint32_t n = p->n_threads;
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t whose = thread + i < n ? thread + i : thread + i - n, at;
+        uint32_t whose = thread + i < n ? thread + i : thread + i - n, seen, some, at;
         uint32_t begin = (uint32_t)((uint64_t)total * whose / n), end = (uint32_t)((uint64_t)total * (whose + 1) / n);
         atomic_word *taken = &p->share[whose].taken[phase & 1];
-        if (word_load(taken) >= end - begin || (at = word_add(taken, step)) >= end - begin) continue;
+        if ((seen = word_load(taken)) >= end - begin) continue;
+        some = (end - begin - seen + 1) / 2;
+        if (some > (end - begin) / 3) some = (end - begin) / 3;
+        if (some < size.least) some = size.least;
+        if (some > size.most) some = size.most;
+        if ((at = word_add(taken, some)) >= end - begin) continue;
         *from = begin + at;
-        *to = end - *from < step ? end : *from + step;
+        *to = end - *from < some ? end : *from + some;
         return true;
     }
     return false;

@@ -63,10 +63,18 @@ void pool_aside_more(struct pool *p);
  * pool_take(pool, p, …). */
 bool pool_barrier(struct pool *p, uint32_t phase, uint32_t thread);
 
-/* Takes up to `step` of the `total` units of a phase, [*from, *to); false when none are left. Each thread has a
- * share of its own, in one piece, so that it reads memory in order and mostly without the others' cache lines;
- * who is through with it helps those who are not. */
-bool pool_take(struct pool *p, uint32_t phase, uint32_t thread, uint32_t step, uint32_t total, uint32_t *from,
+/* Units that are taken at once. */
+struct pieces {
+    uint32_t least, most; /* at least 1 */
+};
+static const struct pieces ONE_BY_ONE = {1, 1};
+
+/* Takes some of the `total` units of a phase, [*from, *to); false when none are left. Each thread has a share of its
+ * own, in one piece, so that it reads memory in order and mostly without the others' cache lines; who is through with
+ * it helps those who are not. It gets half of what is left of a share, at first a third: few pieces, since what a
+ * piece runs before its loop is no longer in the caches, and small ones at the end, so that all are through at once
+ * (guided self-scheduling, Polychronopoulos and Kuck 1987). */
+bool pool_take(struct pool *p, uint32_t phase, uint32_t thread, struct pieces size, uint32_t total, uint32_t *from,
                uint32_t *to);
 
 #endif

@@ -33,9 +33,9 @@ static bool late(struct walk *w) {
     return false;
 }
 
-bool run_take(struct runner *r, uint32_t step, uint32_t total, uint32_t *from, uint32_t *to) {
+bool run_take(struct runner *r, struct pieces size, uint32_t total, uint32_t *from, uint32_t *to) {
     struct walk *w = &r->m->walk;
-    if (r->n_threads > 1) return pool_take(r->pool, r->phase, r->thread, step, total, from, to);
+    if (r->n_threads > 1) return pool_take(r->pool, r->phase, r->thread, size, total, from, to);
     if (w->cursor >= total) return false;
     if (r->worked && (word_load(&r->m->abort) || late(w))) {
         r->paused = true;
@@ -43,13 +43,13 @@ bool run_take(struct runner *r, uint32_t step, uint32_t total, uint32_t *from, u
     }
     r->worked = true;
     *from = w->cursor;
-    *to = w->cursor = total - *from < step ? total : *from + step;
+    *to = w->cursor = total - *from < size.most ? total : *from + size.most;
     return true;
 }
 
-uint32_t run_step(const struct runner *r, uint32_t total, uint32_t least) {
-    uint32_t step = total / (r->n_threads * 8);
-    return step > least ? step : least ? least : 1;
+struct pieces run_pieces(uint32_t total, uint32_t least) {
+    uint32_t part = total / 8;
+    return (struct pieces){least, part > least ? part : least};
 }
 
 static void check_ready(void *arg, int32_t w) {

@@ -14,11 +14,11 @@ struct runner {
     bool worked;      /* a chunk was done in this call */
 };
 
-/* Takes up to `step` units of the phase's total; false when none are left (or the runner paused). They come in
- * order until the thread is through with its own share and helps another. */
-bool run_take(struct runner *r, uint32_t step, uint32_t total, uint32_t *from, uint32_t *to);
-/* Units per chunk: about eight chunks a thread, at least `least` units each. */
-uint32_t run_step(const struct runner *r, uint32_t total, uint32_t least);
+/* Takes units of the phase's total; false when none are left (or the runner paused). They come in order until the
+ * thread is through with its own share and helps another. One thread takes size.most of them. */
+bool run_take(struct runner *r, struct pieces size, uint32_t total, uint32_t *from, uint32_t *to);
+/* At least `least` and at most an eighth. */
+struct pieces run_pieces(uint32_t total, uint32_t least);
 
 /* Tokens the op walks: those of the piece, its wanted rows, or the group's. */
 uint32_t run_tokens(const struct model *m, const struct op *op);

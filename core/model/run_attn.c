@@ -88,7 +88,7 @@ void heads_phase(struct runner *r, const struct op *op) {
     uint32_t stored = l->kv_back ? 0 : l->v_in_k ? 1 : 2,
              heads = l->n_head + stored * l->n_kv_head, total = run_tokens(r->m, op) * heads, from,
              to;
-    while (run_take(r, run_step(r, total, 4), total, &from, &to))
+    while (run_take(r, run_pieces(total, 4), total, &from, &to))
         for (; from < to; from++) head_unit(r->m, op, from / heads, from % heads);
 }
 
@@ -191,7 +191,7 @@ void attn_phase(struct runner *r, const struct op *op, uint32_t phase) {
     uint64_t partials = 0;
     struct attn a = {0};
     bool loaded = false;
-    while (run_take(r, run_step(r, total, 1), total, &from, &to)) {
+    while (run_take(r, run_pieces(total, 1), total, &from, &to)) {
         if (from < start) at = first, start = 0, partials = 0, loaded = false; /* another thread's share */
         for (; from < to; from++) {
             while (!loaded || from >= start + units) { /* on to the segment of this unit */

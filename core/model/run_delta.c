@@ -46,7 +46,7 @@ void delta_phase(struct runner *r, const struct op *op) {
     const struct op_delta *d = &op->delta;
     uint32_t heads = op->width / d->dim, total = heads * w->n_segments, from, to;
     size_t size = (size_t)d->dim * d->n_state;
-    while (run_take(r, run_step(r, total, 1), total, &from, &to))
+    while (run_take(r, run_pieces(total, 1), total, &from, &to))
         for (; from < to; from++) {
             const struct segment *s = &w->segments[from / heads];
             uint32_t head = from % heads;

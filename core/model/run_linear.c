@@ -6,7 +6,7 @@
 
 enum {
     GLU_FLOATS = 16384 /* rows of `up` that a chunk keeps beside */,
-    CHUNK_MACS = 1 << 14,
+    CHUNK_MACS = 1 << 16,
     CHUNK_MOST = 1 << 24
 };
 
@@ -152,14 +152,12 @@ static void multiply(struct runner *r, const struct op *op, const uint8_t *acts,
     for (uint32_t i = 0; i < n_walked; i++) ends[i] = total += tiles_of(&mm[i]);
     struct places at = places_of(m, op, n);
     uint64_t macs = (uint64_t)l->k * n * TILE_ROWS * (l->epilogue == EPI_GLU ? 2 : 1);
-    uint32_t least = (uint32_t)(CHUNK_MACS / macs) + 1, most = (uint32_t)(CHUNK_MOST / macs) + 1;
+    struct pieces size = {(uint32_t)(CHUNK_MACS / macs) + 1, (uint32_t)(CHUNK_MOST / macs) + 1};
     if (l->epilogue == EPI_GLU) {
         uint32_t fits = (uint32_t)(glu_floats(m) / ((uint64_t)n * TILE_ROWS));
-        if (most > fits) most = fits;
+        if (size.most > fits) size.most = fits;
     }
-    uint32_t step = run_step(r, total, least);
-    if (step > most) step = most;
-    while (run_take(r, step, total, &from, &to)) {
+    while (run_take(r, size, total, &from, &to)) {
         uint32_t i = 0, start = 0;
         while (from < to) { /* the chunk may span items */
             while (from >= ends[i]) start = ends[i++];
@@ -180,7 +178,7 @@ void linear_phase(struct runner *r, const struct op *op, uint32_t phase) {
         multiply(r, op, acts, n);
     } else if (phase == 0) {
         uint32_t groups = (n + SMALL_BATCH - 1) / SMALL_BATCH;
-        while (run_take(r, run_step(r, groups, 1), groups, &from, &to))
+        while (run_take(r, run_pieces(groups, 1), groups, &from, &to))
             for (; from < to; from++) {
                 uint32_t t0 = from * SMALL_BATCH, t1 = t0 + SMALL_BATCH < n ? t0 + SMALL_BATCH : n;
                 prepare(r, op, m->acts, n, t0, t1, (float *)(void *)r->scratch);

@@ -261,9 +261,10 @@ static void products(struct runner *r, const struct op *op) {
     uint32_t rows =
         op->kind == OP_EXPERTS ? op->experts.n_ff : model_weight(m, op->experts.down)->rows;
     uint32_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS, total = n_active(m) * tiles, from, to;
-    uint32_t most = GLU_ROWS / glu_tokens(m), step = run_step(r, total, 1);
-    if (step > most) step = most ? most : 1;
-    while (run_take(r, step, total, &from, &to))
+    uint32_t most = GLU_ROWS / glu_tokens(m);
+    struct pieces size = run_pieces(total, 1);
+    if (size.most > most) size.most = most ? most : 1;
+    while (run_take(r, size, total, &from, &to))
         while (from < to) {
             struct expert e;
             if (!expert_at(m, op, from / tiles, &e)) return;
@@ -299,9 +300,9 @@ void experts_phase(struct runner *r, const struct op *op, uint32_t phase) {
     const struct model *m = r->m;
     uint32_t n = run_tokens(m, op), from, to, total = n;
     if (op->kind == OP_ROUTE && phase == 1) {
-        if (run_take(r, 1, 1, &from, &to)) make_lists(m, op, n);
+        if (run_take(r, ONE_BY_ONE, 1, &from, &to)) make_lists(m, op, n);
     } else if (op->kind == OP_ROUTE || op->kind == OP_MIX) {
-        while (run_take(r, run_step(r, total, 1), total, &from, &to))
+        while (run_take(r, run_pieces(total, 1), total, &from, &to))
             for (; from < to; from++) {
                 if (op->kind == OP_MIX)
                     mix_token(m, op, from);
@@ -311,7 +312,7 @@ void experts_phase(struct runner *r, const struct op *op, uint32_t phase) {
     } else if (phase == 0) {
         struct expert e;
         total = n_active(m);
-        while (run_take(r, 1, total, &from, &to))
+        while (run_take(r, ONE_BY_ONE, total, &from, &to))
             if (expert_at(m, op, from, &e)) prepare(r, op, &e);
     } else
         products(r, op);

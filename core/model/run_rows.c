@@ -156,7 +156,7 @@ static void one_row(const struct runner *r, const struct op *op, uint32_t t) {
 
 static void rows_phase(struct runner *r, const struct op *op) {
     uint32_t total = op->kind == OP_ROWS ? r->m->walk.n_rows : run_tokens(r->m, op), from, to;
-    while (run_take(r, run_step(r, total, 1), total, &from, &to))
+    while (run_take(r, run_pieces(total, 1), total, &from, &to))
         for (; from < to; from++) one_row(r, op, from);
 }
 
@@ -175,7 +175,7 @@ static void pool_unit(const struct model *m, const struct op *op, uint32_t text,
 static void pool_phase(struct runner *r, const struct op *op) {
     uint32_t blocks = (op->width + POOL_COLUMNS - 1) / POOL_COLUMNS, from, to,
              total = run_tokens(r->m, op) * blocks;
-    while (run_take(r, run_step(r, total, 1), total, &from, &to))
+    while (run_take(r, run_pieces(total, 1), total, &from, &to))
         for (; from < to; from++) {
             uint32_t at = from % blocks * POOL_COLUMNS, n = op->width - at;
             pool_unit(r->m, op, from / blocks, at, n < POOL_COLUMNS ? n : POOL_COLUMNS);

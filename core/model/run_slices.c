@@ -55,14 +55,14 @@ void slices_phase(struct runner *r, const struct op *op, uint32_t phase) {
     uint64_t acts = acts_of(m, op, n);
     if (n <= SMALL_BATCH) {
         uint8_t *mm_scratch = r->scratch + acts_of(m, op, SMALL_BATCH);
-        while (run_take(r, 1, w->n_slices, &from, &to)) {
+        while (run_take(r, ONE_BY_ONE, w->n_slices, &from, &to)) {
             struct mm mm = product(m, op, from, r->scratch, n);
             prepare(m, op, from, r->scratch, n, 0, n);
             kern_mm(m->kern, &mm, 0, tiles, mm_scratch);
         }
     } else if (phase == 0) {
         uint32_t groups = (n + SMALL_BATCH - 1) / SMALL_BATCH, total = groups * w->n_slices;
-        while (run_take(r, run_step(r, total, 1), total, &from, &to))
+        while (run_take(r, run_pieces(total, 1), total, &from, &to))
             for (; from < to; from++) {
                 uint32_t slice = from / groups, t0 = from % groups * SMALL_BATCH,
                          t1 = t0 + SMALL_BATCH < n ? t0 + SMALL_BATCH : n;
@@ -70,7 +70,7 @@ void slices_phase(struct runner *r, const struct op *op, uint32_t phase) {
             }
     } else {
         uint32_t total = w->n_slices * tiles;
-        while (run_take(r, run_step(r, total, 1), total, &from, &to))
+        while (run_take(r, run_pieces(total, 1), total, &from, &to))
             while (from < to) { /* the chunk may span slices */
                 uint32_t slice = from / tiles, first = from % tiles,
                          end = first + (to - from) < tiles ? first + (to - from) : tiles;

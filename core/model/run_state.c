@@ -6,10 +6,10 @@
 enum { CONV_CHANNELS = 16, SCAN_ROWS = 16, UNIT_WORK = 1 << 13 };
 
 /* Units of every segment, one after the other; a chunk has so many that it is worth taking. */
-static uint32_t chunk(const struct runner *r, uint32_t total, uint64_t unit_work) {
+static struct pieces chunk(const struct runner *r, uint32_t total, uint64_t unit_work) {
     const struct walk *w = &r->m->walk;
     uint64_t work = unit_work * (w->n_tokens / w->n_segments + 1);
-    return run_step(r, total, (uint32_t)(UNIT_WORK / work) + 1);
+    return run_pieces(total, (uint32_t)(UNIT_WORK / work) + 1);
 }
 
 void conv_phase(struct runner *r, const struct op *op) {
@@ -19,8 +19,8 @@ void conv_phase(struct runner *r, const struct op *op) {
     size_t stride = run_stride(m, op->in);
     uint32_t units = (op->width + CONV_CHANNELS - 1) / CONV_CHANNELS,
              total = units * w->n_segments, from, to;
-    uint32_t step = chunk(r, total, (uint64_t)CONV_CHANNELS * (c->taps + 8));
-    while (run_take(r, step, total, &from, &to))
+    struct pieces size = chunk(r, total, (uint64_t)CONV_CHANNELS * (c->taps + 8));
+    while (run_take(r, size, total, &from, &to))
         while (from < to) {
             const struct segment *s = &w->segments[from / units];
             uint32_t first = from % units, n = units - first;
@@ -58,8 +58,8 @@ void scan_phase(struct runner *r, const struct op *op) {
     const struct op_scan *o = &op->scan;
     uint32_t rows = o->dim ? o->dim : SCAN_ROWS, units = (op->width + rows - 1) / rows,
              total = units * w->n_segments, from, to;
-    uint32_t step = chunk(r, total, (uint64_t)rows * o->n_state * 2);
-    while (run_take(r, step, total, &from, &to))
+    struct pieces size = chunk(r, total, (uint64_t)rows * o->n_state * 2);
+    while (run_take(r, size, total, &from, &to))
         for (; from < to; from++) {
             const struct segment *s = &w->segments[from / units];
             uint32_t head = from % units, first = head * rows,

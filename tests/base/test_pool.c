@@ -49,7 +49,7 @@ static void phases(void *arg, struct pool *p, uint32_t thread) {
     struct job *j = arg;
     __atomic_fetch_add(&j->seen[thread], 1, __ATOMIC_RELAXED);
     for (uint32_t phase = 0; phase < PHASES; phase++) {
-        for (uint32_t from, to; pool_take(p, phase, thread, 3, UNITS, &from, &to);)
+        for (uint32_t from, to; pool_take(p, phase, thread, (struct pieces){2, 5}, UNITS, &from, &to);)
             for (uint32_t k = from; k < to; k++) {
                 if (phase && j->done[phase - 1][UNITS - 1 - k] != 1) word_add(&j->errors, 1);
                 j->done[phase][k]++;
