@@ -3,7 +3,7 @@
 #include "base/fmath.h"
 #include <string.h>
 
-enum { RUN = 256 /* logits looked at together */, HISTORY_MOST = 1 << 20 };
+enum { RUN = 128 /* logits looked at together */, HISTORY_MOST = 1 << 20 };
 
 struct sampler {
     struct heap *heap;
@@ -18,6 +18,8 @@ struct sampler {
     float *saved;            /* [keep] their logits */
     struct cand *list;       /* [capacity] */
     uint32_t capacity;
+    float *most;             /* [n_runs] the largest logit of each run of the row */
+    uint32_t n_runs;
 };
 
 /* splitmix64: a counter and a finalizer (Steele, Lea, Flood 2014). */
@@ -84,12 +86,14 @@ int sampler_new(struct sampler **out, struct heap *heap, const struct kern *kern
     if (has_penalties(&s->p)) s->keep = s->p.penalty_last_n;
     if (has_dry(&s->p) && s->p.dry_last_n > s->keep) s->keep = s->p.dry_last_n;
     s->capacity = list_capacity(&s->p, n_vocab);
+    s->n_runs = (n_vocab + RUN - 1) / RUN;
     s->last = HEAP_NEW(heap, uint32_t, 2 * (size_t)s->keep);
     s->scratch = HEAP_NEW(heap, uint32_t, s->keep);
     s->touched = HEAP_NEW(heap, struct cand, s->keep);
     s->saved = HEAP_NEW(heap, float, s->keep);
     s->list = HEAP_NEW(heap, struct cand, s->capacity);
-    if (!s->last || !s->scratch || !s->touched || !s->saved || !s->list) {
+    s->most = HEAP_NEW(heap, float, s->n_runs);
+    if (!s->last || !s->scratch || !s->touched || !s->saved || !s->list || !s->most) {
         sampler_free(s);
         return fail(f, SOTTO_MEMORY, FAIL_NOWHERE, "no memory for a sampler over %u tokens", n_vocab);
     }
@@ -104,6 +108,7 @@ void sampler_free(struct sampler *s) {
     HEAP_FREE(s->heap, s->touched, s->keep);
     HEAP_FREE(s->heap, s->saved, s->keep);
     HEAP_FREE(s->heap, s->list, s->capacity);
+    HEAP_FREE(s->heap, s->most, s->n_runs);
     HEAP_FREE(s->heap, s, 1);
 }
 
@@ -145,15 +150,40 @@ static void penalize(struct sampler *s, float *row, struct cands *c) {
 }
 
 /* ---- lists ------------------------------------------------------------------------------------------------- */
+static uint32_t run_end(const struct sampler *s, uint32_t from) {
+    return s->n_vocab - from < RUN ? s->n_vocab : from + RUN;
+}
+
+/* The largest logit of each run, and the first of the largest of all. */
+static uint32_t look(struct sampler *s, const float *row) {
+    uint32_t from = 0, run;
+    for (uint32_t i = 0; i < s->n_runs; i++, from += RUN)
+        s->most[i] = kern_max(s->kern, row + from, run_end(s, from) - from);
+    run = (uint32_t)kern_argmax(s->kern, s->most, s->n_runs) * RUN;
+    return run + (uint32_t)kern_argmax(s->kern, row + run, run_end(s, run) - run);
+}
+
+/* What k logits of the row reach at least: the k-th largest of the runs' largest. */
+static float reached(struct sampler *s, uint32_t k, struct cands *c) {
+    *c = (struct cands){.list = s->list};
+    if (k > s->n_runs) return -__builtin_inff();
+    for (uint32_t i = 0; i < s->n_runs; i++) {
+        if (c->n == s->capacity) cands_keep(c, k);
+        c->sorted = false;
+        c->list[c->n++] = (struct cand){.id = i, .logit = s->most[i]};
+    }
+    cands_keep(c, k);
+    return c->list[k - 1].logit;
+}
+
 /* Appends the logits above `above`, run by run; where the list is full, it is cut to the best `keep`, which
  * raises the bound. Equal logits: lower ids come first and stay. */
 static void gather(struct sampler *s, const float *row, float above, bool equal, uint32_t keep, struct cands *c) {
     *c = (struct cands){.list = s->list, .by_id = true};
     for (uint32_t from = 0; from < s->n_vocab; from += RUN) {
-        uint32_t n = s->n_vocab - from < RUN ? s->n_vocab - from : RUN;
-        float most = kern_max(s->kern, row + from, n);
+        float most = s->most[from / RUN];
         if (!(equal ? most >= above : most > above)) continue;
-        for (uint32_t id = from; id < from + n; id++) {
+        for (uint32_t id = from, end = run_end(s, from); id < end; id++) {
             if (!(equal ? row[id] >= above : row[id] > above)) continue;
             if (c->n == s->capacity) {
                 cands_keep(c, keep);
@@ -176,7 +206,8 @@ static void candidates(struct sampler *s, const float *row, float most, struct c
     }
     if (p->top_k) {
         uint32_t k = p->top_k < s->n_vocab ? p->top_k : s->n_vocab;
-        gather(s, row, above, false, k, c);
+        above = reached(s, k, c);
+        gather(s, row, above, above > -__builtin_inff(), k, c);
         cands_keep(c, k);
         return;
     }
@@ -212,16 +243,16 @@ static uint32_t draw_row(struct sampler *s, const float *row, float most, uint32
     float by = 1.0f / s->p.temperature;
     double sum = 0, at;
     for (uint32_t i = 0; i < s->n_vocab; i += RUN)
-        sum += kern_exp_sum(s->kern, row + i, s->n_vocab - i < RUN ? s->n_vocab - i : RUN, most, by);
+        sum += kern_exp_sum(s->kern, row + i, run_end(s, i) - i, most, by);
     at = chance(s) * sum;
     for (uint32_t i = 0; i < s->n_vocab; i += RUN) {
-        uint32_t n = s->n_vocab - i < RUN ? s->n_vocab - i : RUN;
-        float part = kern_exp_sum(s->kern, row + i, n, most, by);
+        uint32_t end = run_end(s, i);
+        float part = kern_exp_sum(s->kern, row + i, end - i, most, by);
         if (at >= part) {
             at -= part;
             continue;
         }
-        for (uint32_t id = i; id < i + n; id++) {
+        for (uint32_t id = i; id < end; id++) {
             float p = f_exp((row[id] - most) * by);
             if (at < p) return id;
             at -= p;
@@ -232,7 +263,7 @@ static uint32_t draw_row(struct sampler *s, const float *row, float most, uint32
 
 static uint32_t choose(struct sampler *s, const float *row) {
     const struct sampling *p = &s->p;
-    uint32_t best = (uint32_t)kern_argmax(s->kern, row, s->n_vocab);
+    uint32_t best = look(s, row);
     float most = row[best];
     struct sampler_context x = {0};
     struct cands c;
