@@ -87,8 +87,8 @@
  * @typedef {{bytes?: Uint8Array, done?: boolean, error?: PlainError}} Chunk
  */
 
-/** Milliseconds that the engine works before it looks at its messages. */
-export const SLICE_MS = 16;
+/** Milliseconds that the engine works before it looks at its messages: what follows runs on cold caches. */
+export const SLICE_MS = 32;
 
 /** enum sotto_want of core/api/sotto.h: the states of a text's tokens, its vector, the scores of a reranker … */
 export const WANT_STATES = 3;

@@ -186,7 +186,8 @@ enum sotto_finish { SOTTO_FINISH_NONE, SOTTO_FINISH_STOP, SOTTO_FINISH_LENGTH, S
  * truncates the rest and evaluates only what is new. Uses seq until freed; does not own it. */
 int sotto_gen_new(sotto_seq *seq, const uint32_t *prompt, uint32_t n_prompt, const struct sotto_gen_options *o, sotto_gen **out);
 void sotto_gen_free(sotto_gen *g); /* may be called at any point; seq keeps what was evaluated */
-/* Works for about budget_ms: MORE (call again; text may be waiting), DONE (finished), NOT_READY, or a failure. */
+/* Works for about budget_ms, or to the first token: MORE (call again; text may be waiting), DONE (finished), NOT_READY,
+ * or a failure. */
 int sotto_gen_step(sotto_gen *g, double budget_ms);
 /* Takes the text and tokens that became certain since the last call (whole UTF-8 characters, nothing that may
  * still become a stop string). Valid until the next step. */

@@ -265,6 +265,7 @@ static int draw(struct gen *g) {
 int gen_step(struct gen *g, double budget_ms) {
     struct model *m = g->m;
     double now = clock_ms(), deadline = now + budget_ms;
+    bool waited_for = !g->stats.completion_tokens; /* the first token goes out at once */
     compact(g);
     for (;;) {
         double left = deadline - now, then;
@@ -283,7 +284,7 @@ int gen_step(struct gen *g, double budget_ms) {
         now = then;
         if (rc == SOTTO_ABORTED) finish(g, GEN_ABORT);
         if (rc && rc != SOTTO_MORE) return rc;
-        if (budget_ms > 0 && now >= deadline) return SOTTO_MORE;
+        if (budget_ms > 0 && (now >= deadline || (waited_for && g->stats.completion_tokens))) return SOTTO_MORE;
     }
 }
 

@@ -35,7 +35,7 @@ struct gen; /* opaque */
  * rest off seq and copies the prompt. Failures (EINVAL, CONTEXT_FULL, MEMORY) are in the model's fail. */
 int gen_new(struct gen **out, struct seq *seq, const uint32_t *prompt, uint32_t n_prompt, const struct gen_options *o);
 void gen_free(struct gen *g);
-/* Works for about budget_ms (0: to the end). MORE, DONE, NOT_READY, ABORTED or another failure. */
+/* Works for about budget_ms (0: to the end), or to the first token. MORE, DONE, NOT_READY, ABORTED or another failure. */
 int gen_step(struct gen *g, double budget_ms);
 /* What became certain since the last call; valid until the next step. */
 void gen_take(struct gen *g, const char **text, size_t *size, const uint32_t **ids, size_t *n_ids);
