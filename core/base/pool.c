@@ -129,8 +129,8 @@ static bool work_aside(struct pool *p, uint32_t thread) {
 }
 
 /* Waits for the job after `epoch`, with work aside meanwhile. */
-static void wait_job(struct pool *p, uint32_t epoch, uint32_t thread) {
-    while (!spin_change(&p->epoch, epoch, SPIN_JOB)) {
+static void wait_job(struct pool *p, uint32_t epoch, uint32_t thread, uint32_t loads) {
+    while (!spin_change(&p->epoch, epoch, loads)) {
         if (work_aside(p, thread)) continue;
         word_add(&p->sleepers, 1);
         futex_wait(&p->epoch, epoch, -1);
@@ -195,7 +195,7 @@ int pool_run(struct pool *p, uint32_t n_threads, void (*job)(void *, struct pool
 }
 
 void pool_worker(struct pool *p, uint32_t thread) {
-    uint32_t epoch, joined;
+    uint32_t epoch, joined, loads = SPIN_LEAST;
     if (thread < 1 || thread >= POOL_MAX_THREADS) return;
     /* threads join in the order of their numbers, so that a job of n threads always has 0 .. n - 1
      */
@@ -209,11 +209,13 @@ void pool_worker(struct pool *p, uint32_t thread) {
     for (;;) {
         uint32_t now;
         if (word_load(&p->stop)) return;
-        wait_job(p, epoch, thread);
+        wait_job(p, epoch, thread, loads);
         now = word_load(&p->epoch);
         if (word_load(&p->stop)) return;
         epoch = now;
+        loads = SPIN_LEAST; /* whom one job does without the next ones do, too */
         if (thread >= (now & ((1u << COUNT_BITS) - 1)) || word_load(&p->lost)) continue;
+        loads = SPIN_JOB;
         p->job(p->arg, p, thread);
         meet(p, now & ((1u << COUNT_BITS) - 1));
     }
