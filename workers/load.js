@@ -195,7 +195,7 @@ export class Load {
       const { instance, header } = await reading;
       const taken = instance.pushHeader(header, i, bytes);
       if (taken >= 0) input.headerBytes = at + taken;
-      input.heads.push({ at, bytes: bytes.slice() });
+      input.heads.push({ at, bytes });
       input.arrived.add(at, at + bytes.length);
       at += bytes.length;
       return taken >= 0;
@@ -222,7 +222,8 @@ export class Load {
         got = true;
         await this.#keep(input, at, fresh);
         this.#count(input, fresh.length);
-        const complete = await push(fresh);
+        /* A copy: the reader fills its buffers again. */
+        const complete = await push(fresh.slice());
         this.#tell('header');
         if (!complete) continue;
         if (input.random && !input.remote) await reader.cancel();
